@@ -1,0 +1,34 @@
+# The targets set up what they need by themselves.
+.PHONY: help venv demo test lint sanity bench clean
+
+help:
+	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
+	@echo "make test    pass every check and test"
+	@echo "make bench   measure building and re-converging routers"
+	@echo "make venv    only set up"
+
+venv:
+	@tools/prepare
+
+demo: venv
+	@.venv/bin/python -m demo
+
+test: lint sanity
+	.venv/bin/python -m pytest
+
+lint: venv
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p demo
+	.venv/bin/ansible-lint --offline --profile production
+	.venv/bin/antsibull-changelog lint
+	shellcheck tools/* .ci/run
+
+sanity: venv
+	tools/ansible-test-sanity
+
+bench: venv
+	.venv/bin/python -m benchmarks
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

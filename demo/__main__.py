@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Converge the example inventory on two sandboxed nodes, send packets through them, and converge them once more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from sandbox import Machine, Node, Play, run_playbook
+from sandbox.playbook import CHECKOUT
+
+INVENTORY = CHECKOUT / "examples" / "inventory.yml"
+
+Check = tuple[str, str, Callable[[], object], object]  # what, by which way, how it is seen, what is expected
+
+
+def main() -> int:
+    """Run the demo; the exit status says whether all went as it should."""
+    with Node("node1") as node1, Node("node2") as node2:
+        nodes = [node1, node2]
+        for node in nodes:
+            node.add_bridge("br-ex")
+        print("First run of the playbook netnode.l3.sync, on two nodes:", flush=True)
+        first = _run(nodes)
+        if first.status != 0:
+            return first.status
+        print("\nPackets (a server tells each client the address that it came from):\n", flush=True)
+        failed = _show([*_neutron_checks(node1), *_dual_stack_checks(node2), *_by_hand_checks(node2)])
+        print("\nSecond run of the playbook:", flush=True)
+        second = _run(nodes)
+        idempotent = second.status == 0 and not any(second.changed.values())
+        print("\nThe second run changed nothing." if idempotent else "\nThe second run was to change nothing, and did.")
+        return 1 if failed or not idempotent else 0
+
+
+def _run(nodes: list[Node]) -> Play:
+    started = time.monotonic()
+    play = run_playbook("netnode.l3.sync", nodes, inventory=INVENTORY)
+    text = play.output if play.status else play.output[play.output.index("PLAY RECAP") :]
+    print(text.strip())
+    print(f"({time.monotonic() - started:.1f} s)")
+    return play
+
+
+def _show(checks: list[Check]) -> int:
+    failed = 0
+    width = max(len(what) for what, _way, _seen, _expected in checks)
+    for what, way, see, expected in checks:
+        seen = see()
+        right = seen == expected
+        failed += not right
+        result = f"{'ok' if right else 'FAILED'}"
+        detail = f"seen as {seen}" if isinstance(expected, str) else ("arrived" if seen else "nothing arrived")
+        print(f"  {result:6}  {what:{width}}  {way}: {detail}" + ("" if right else f", expected {expected}"), flush=True)
+    return failed
+
+
+def _neutron_checks(node: Node) -> list[Check]:
+    """Two routers of Neutron with the same internal network, 10.0.0.0/24, at once."""
+    outside = Machine(node, "outside", "br-ex", ["198.18.255.254/16", "203.0.113.1/24"])
+    # Of the saved answer of today: network 07d94f5e…, floating IP 198.18.0.216 of 10.0.0.238.
+    vm = Machine(node, "vm-a", "brq07d94f5e-82", ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    server = Machine(node, "vm-b", "brq07d94f5e-82", ["10.0.0.238/24"], [("default", "10.0.0.1")])
+    # Of the saved answer of 2013: network 000000f0…, floating IP 203.0.113.20 of 10.0.0.5.
+    other = Machine(node, "vm-c", "brq000000f0-11", ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    other_server = Machine(node, "vm-d", "brq000000f0-11", ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    for machine in (outside, server, other_server):
+        machine.serve_whoami()
+    return [
+        ("outbound SNAT", "node1, 10.0.0.7 to outside", lambda: vm.seen_as("203.0.113.1"), "198.18.0.172"),
+        ("floating IP reached from outside", "node1, 198.18.0.216", lambda: outside.seen_as("198.18.0.216"), "198.18.255.254"),
+        ("VM with a floating IP goes out as it", "node1, 10.0.0.238", lambda: server.seen_as("203.0.113.1"), "198.18.0.216"),
+        ("hairpin to a floating IP", "node1, 10.0.0.7 to 198.18.0.216", lambda: vm.seen_as("198.18.0.216"), "198.18.0.172"),
+        (
+            "overlapping networks: outbound SNAT",
+            "node1, the other 10.0.0.7",
+            lambda: other.seen_as("203.0.113.1"),
+            "203.0.113.10",
+        ),
+        (
+            "overlapping networks: floating IP",
+            "node1, 203.0.113.20",
+            lambda: outside.seen_as("203.0.113.20"),
+            "203.0.113.1",
+        ),
+    ]
+
+
+def _dual_stack_checks(node: Node) -> list[Check]:
+    """A router of Neutron with IPv4 and IPv6, which is routed without NAT."""
+    outside = Machine(
+        node,
+        "outside",
+        "br-ex",
+        ["203.0.113.1/24", "2001:db8:e::1/64"],
+        [("2001:db8:1::/64", "2001:db8:e::10")],
+    )
+    vm = Machine(node, "vm-6", "brq000000f1-11", ["2001:db8:1::5/64"], [("::/0", "2001:db8:1::1")])
+    outside.serve_whoami()
+    return [("IPv6 without NAT", "node2, 2001:db8:1::5 to outside", lambda: vm.seen_as("2001:db8:e::1"), "2001:db8:1::5")]
+
+
+def _by_hand_checks(node: Node) -> list[Check]:
+    """A router of the inventory with two internal networks, and floating IPs in both."""
+    web = Machine(node, "web", "brqweb", ["10.1.0.5/24"], [("default", "10.1.0.1")])
+    plain = Machine(node, "plain", "brqweb", ["10.1.0.7/24"], [("default", "10.1.0.1")])
+    db = Machine(node, "db", "brqdb", ["10.2.0.5/24"], [("default", "10.2.0.1")])
+    db.serve_whoami()
+    return [
+        ("internal networks routed without NAT", "node2, 10.1.0.7 to 10.2.0.5", lambda: plain.seen_as("10.2.0.5"), "10.1.0.7"),
+        ("hairpin between floating IPs", "node2, 203.0.113.31 to .32", lambda: web.seen_as("203.0.113.32"), "203.0.113.31"),
+        ("the router answers a ping", "node2, 203.0.113.30", lambda: plain.pings("203.0.113.30"), True),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation that all modules share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """What is true of every module over the engine, and its options."""
+
+    DOCUMENTATION = r"""
+notes:
+  - The managed node needs Python 3.8 or newer, no package from PyPI, and the commands ip, iptables (1.6.2 or newer, nft
+    or legacy) and conntrack; the role P(netnode.l3.network_node#role) sees to it.
+requirements:
+  - iproute2, iptables and conntrack on the managed node
+attributes:
+  check_mode:
+    support: full
+    description: Predicts exactly what a run does, with the same plan.
+  diff_mode:
+    support: full
+    description: Shows each changed router before and after, as router data, rules and kernel parameters.
+  idempotent:
+    support: full
+    description: A second run changes nothing.
+  platform:
+    platforms: linux
+    support: full
+    description: Network namespaces are a feature of Linux.
+"""
+
+    OPTIONS = r"""
+options:
+  interface_driver:
+    description:
+      - How routers are plugged into the node's networks. There is no default, as a guess would plug them in wrongly.
+      - V(bridge) makes a pair of veth devices, and plugs its outer end into a Linux bridge.
+      - Required wherever something is to be changed or rendered.
+    type: str
+  external_network_bridge:
+    description:
+      - The bridge of the external network. It must exist.
+    type: str
+    default: br-ex
+  internal_bridge:
+    description:
+      - The bridge of an internal network. C({network_id}) stands for the first 11 characters of the network's id. It is
+        made when it is missing.
+    type: str
+    default: brq{network_id}
+  send_arp_for_ha:
+    description:
+      - How often a new IPv4 address is announced by gratuitous ARP, a second apart and without making the run wait; V(0) is
+        never.
+    type: int
+    default: 3
+"""

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a router to the kernel objects it needs: a pure function.
+
+What a router asks for and no kernel can give (a next hop on no network) is a problem, in words: the rest of the
+router is converged all the same, and the router is reported as failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
+
+from .firewall import rule_sets
+from .interface_drivers.bridge import BridgeDriver
+from .model import (
+    ExtraRoute,
+    Gateway,
+    IPAddress,
+    IPNetwork,
+    Port,
+    Router,
+    external_device_name,
+    internal_device_name,
+)
+from .options import Options
+from .state import Device, NextHop, Route, RouterState
+
+# What the L3 agent sets in every router's namespace.
+NAMESPACE_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/conf/all/arp_ignore": "1",
+    "net/ipv4/conf/all/arp_announce": "2",
+    "net/ipv4/conf/all/promote_secondaries": "1",
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
+}
+DEFAULT_METRIC = {4: 0, 6: 1024}  # what the kernel fills in for a route without a metric
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a router is to be in the kernel, and what of it cannot be."""
+
+    router: Router
+    state: RouterState
+    problems: Tuple[str, ...]
+
+
+class _OnLink:
+    """The networks that a router reaches without a next hop, to find a next hop's device."""
+
+    def __init__(self) -> None:
+        self.networks: List[Tuple[IPNetwork, str]] = []
+
+    def add(self, network: IPNetwork, device: str) -> None:
+        self.networks.append((network, device))
+
+    def device(self, address: IPAddress) -> Optional[str]:
+        fitting = [(n.prefixlen, device) for n, device in self.networks if n.version == address.version and address in n]
+        return max(fitting)[1] if fitting else None
+
+    def __contains__(self, network: IPNetwork) -> bool:
+        return any(network == known for known, _device in self.networks)
+
+
+def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Desired:
+    """The kernel objects of a router that is to be on the node."""
+    devices: Dict[str, Device] = {}
+    addresses: Dict[str, Tuple[str, ...]] = {}
+    sysctls = dict(NAMESPACE_SYSCTLS)
+    problems: List[str] = []
+    on_link = _OnLink()
+
+    def add_device(name: str, port: Union[Port, Gateway], bridge: str) -> None:
+        attachment = driver.attachment(router.id, port.id, port.network_id, bridge, port.mtu)
+        devices[name] = Device(name, port.id, port.mac_address, port.mtu, True, attachment)
+        addresses[name] = tuple(str(address) for address in port.addresses)
+        for address in port.addresses:
+            on_link.add(address.network, name)
+
+    for number, port in enumerate(router.interfaces):
+        if not port.admin_state_up:
+            continue
+        bridge = options.internal_bridge_of(port.network_id)
+        if bridge is None:
+            what = "is required, since internal_bridge is %r" % options.internal_bridge
+            problems.append("interfaces[%d].network_id: %s" % (number, what))
+            continue
+        add_device(internal_device_name(port.id), port, bridge)
+    routes: Set[Route] = set()
+    if router.gateway is not None:
+        name = external_device_name(router.gateway.id)
+        add_device(name, router.gateway, options.external_network_bridge)
+        floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
+        addresses[name] += tuple(floating)
+        sysctls["net/ipv6/conf/%s/accept_ra" % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
+        routes |= _gateway_routes(router.gateway, name, on_link)
+    extra, route_problems = _extra_routes(router.routes, on_link)
+    replaced = {route.key for route in extra}
+    state = RouterState(
+        namespace=True,
+        devices=devices,
+        addresses=addresses,
+        routes=frozenset([route for route in routes if route.key not in replaced] + extra),
+        sysctls=sysctls,
+        firewall=rule_sets(router),
+        loopback_up=True,
+    )
+    return Desired(router, state, tuple(problems + route_problems))
+
+
+def _gateway_comes_from_ra(gateway: Gateway) -> bool:
+    """An IPv6 network on the gateway and no IPv6 gateway for it: routers there announce themselves (RFC 4861)."""
+    versions = {address.version for address in gateway.addresses}
+    return 6 in versions and 6 not in {address.version for address in gateway.gateway_ips}
+
+
+def _route(destination: str, family: int, hops: Sequence[Tuple[Optional[str], Optional[str]]]) -> Route:
+    return Route(family, destination, frozenset(NextHop(*hop) for hop in hops), metric=DEFAULT_METRIC[family])
+
+
+def _gateway_routes(gateway: Gateway, device: str, on_link: _OnLink) -> Set[Route]:
+    """Further prefixes on the link, and the default routes, with a host route first where the gateway is off-subnet."""
+    routes = set()
+    for subnet in gateway.extra_subnets:
+        if subnet not in on_link:
+            routes.add(_route(prefix_text(subnet), subnet.version, [(None, device)]))
+            on_link.add(subnet, device)
+    for address in gateway.gateway_ips:
+        if not address.is_link_local and on_link.device(address) != device:
+            routes.add(_route(str(address), address.version, [(None, device)]))
+        routes.add(_route("default", address.version, [(str(address), device)]))
+    return routes
+
+
+def _extra_routes(routes: Sequence[ExtraRoute], on_link: _OnLink) -> Tuple[List[Route], List[str]]:
+    """Extra routes, equal destinations joined to one route with several next hops (ECMP)."""
+    hops: Dict[IPNetwork, List[Tuple[Optional[str], Optional[str]]]] = {}
+    problems = []
+    for index, route in enumerate(routes):
+        device = on_link.device(route.nexthop)
+        if route.destination.version == 4 and route.destination in on_link:
+            problems.append("routes[%d].destination: %s is a network of the router itself" % (index, route.destination))
+        elif device is None:
+            problems.append("routes[%d].nexthop: %s is on no network of the router" % (index, route.nexthop))
+        else:
+            hops.setdefault(route.destination, []).append((str(route.nexthop), device))
+    return [_route(prefix_text(network), network.version, several) for network, several in hops.items()], problems
+
+
+def prefix_text(network: IPNetwork) -> str:
+    """A prefix as ``ip`` prints it: ``default``, a host without its length, else with it."""
+    if network.prefixlen == 0:
+        return "default"
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From kernel objects back to router data: pure.
+
+Names of routers, ids of floating IPs and floating IPs without a fixed address are not in the kernel and do not
+come back. A device that is down comes back as a port that is administratively down.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Dict, List
+
+from .interface_drivers.bridge import BridgeDriver
+from .model import EXTERNAL_PREFIX
+from .plan import floating_ip_pairs
+from .state import FAMILIES, IPV4, Device, RouterState
+
+
+def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
+    """A router's state in the canonical form of router data."""
+    router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
+    pairs = floating_ip_pairs(state)
+    for name, device in sorted(state.devices.items()):
+        addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
+        port = _gather_port(device, addresses, driver)
+        if name.startswith(EXTERNAL_PREFIX):
+            router["gateway"] = {**port, **_gather_next_hops(state, name)}
+        else:
+            router["interfaces"].append({**port, "admin_state_up": device.up})
+    router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
+    router["routes"] = _gather_routes(state)
+    return router
+
+
+def _has_snat(state: RouterState) -> bool:
+    rules = state.firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ())
+    gateway = any(name.startswith(EXTERNAL_PREFIX) for name in state.devices)
+    return not gateway or any(rule.startswith("-o ") for rule in rules)
+
+
+def _gather_port(device: Device, addresses: List[str], driver: BridgeDriver) -> Dict[str, Any]:
+    port = {
+        "id": device.port_id,
+        "network_id": driver.network_id(device.attachment),
+        "mac_address": device.mac_address,
+        "mtu": device.mtu,
+        "addresses": addresses,
+    }
+    return {key: value for key, value in port.items() if value is not None}
+
+
+def _gather_next_hops(state: RouterState, device: str) -> Dict[str, Any]:
+    """Default routes by the gateway port, and what it has on the link."""
+    gateway_ips = [
+        hop.via for r in state.routes if r.destination == "default" for hop in r.nexthops if hop.via and hop.device == device
+    ]
+    on_link = [
+        _prefix(route.destination)
+        for route in state.routes
+        for hop in route.nexthops
+        if hop.via is None and hop.device == device and route.destination not in gateway_ips
+    ]
+    return {"gateway_ips": sorted(gateway_ips, key=_address_order), "extra_subnets": sorted(on_link)}
+
+
+def _gather_routes(state: RouterState) -> List[Dict[str, str]]:
+    return [
+        {"destination": _prefix(route.destination), "nexthop": hop.via}
+        for route in sorted(state.routes, key=lambda route: (route.family, route.destination))
+        if route.destination != "default"
+        for hop in sorted(route.nexthops, key=lambda hop: hop.via or "")
+        if hop.via
+    ]
+
+
+def _prefix(destination: str) -> str:
+    return str(ipaddress.ip_network(destination)) if "/" not in destination else destination
+
+
+def _address_order(address: str) -> Any:
+    parsed = ipaddress.ip_address(address)
+    return parsed.version, parsed
+
+
+def describe_state(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
+    """For a diff: router data, and what else makes the router: rule sets, sysctls, where devices are plugged in."""
+    if not state.namespace:
+        return {}
+    return {
+        "router": gather_router(router_id, state, driver),
+        "devices": {name: _describe_device(device) for name, device in sorted(state.devices.items())},
+        "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
+        "rules": {
+            "IPv%d %s %s" % (family, table, chain): list(rules)
+            for family in FAMILIES
+            for table, chains in sorted(state.firewall.get(family, {}).items())
+            for chain, rules in sorted(chains.items())
+            if list(rules) != [":ACCEPT"]
+        },
+    }
+
+
+def _describe_device(device: Device) -> str:
+    attachment = device.attachment
+    where = "unplugged" if attachment is None else "on bridge %s by %s" % (attachment.bridge, attachment.peer)
+    return "%s, %s" % (where, "up" if device.up else "down")

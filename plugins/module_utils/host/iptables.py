@@ -1,0 +1,24 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""iptables of the namespace that the calling thread is in; nft and legacy variants alike."""
+
+from __future__ import annotations
+
+from ..state import IPV4, IPV6
+from .command import run
+
+_PREFIX = {IPV4: "iptables", IPV6: "ip6tables"}
+COMMANDS = ("iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore")
+LOCK_WAIT = "10"  # seconds to wait for the lock of the legacy variant
+
+
+def save(family: int) -> str:
+    """All rule sets of one address family, as iptables-save prints them."""
+    return run([_PREFIX[family] + "-save"]).stdout
+
+
+def restore(family: int, text: str) -> None:
+    """Make a change of rule sets at once, as a whole or not at all per table."""
+    run([_PREFIX[family] + "-restore", "--noflush", "--wait", LOCK_WAIT], text)

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a router is: the canonical router data as frozen values, already checked.
+
+Nothing here does I/O and nothing here judges: :mod:`router_data` makes these values out of what a person or
+Neutron wrote, and is the one place where wrong data is found.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Optional, Tuple, Union
+
+IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+NAMESPACE_PREFIX = "qrouter-"
+INTERNAL_PREFIX = "qr-"
+EXTERNAL_PREFIX = "qg-"
+DEVICE_NAME_LENGTH = 14  # the agent's DEV_NAME_LEN: one less than the kernel's limit
+
+
+@dataclass(frozen=True)
+class Port:
+    """An internal port of a router. ``None`` means: not asked for, whatever the kernel has is right."""
+
+    id: str
+    addresses: Tuple[IPInterface, ...]
+    network_id: Optional[str] = None
+    mac_address: Optional[str] = None
+    mtu: Optional[int] = None
+    admin_state_up: bool = True
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The port on the external network, with the next hops of the default routes (one per address family)."""
+
+    id: str
+    addresses: Tuple[IPInterface, ...]
+    network_id: Optional[str] = None
+    mac_address: Optional[str] = None
+    mtu: Optional[int] = None
+    gateway_ips: Tuple[IPAddress, ...] = ()
+    extra_subnets: Tuple[IPNetwork, ...] = ()
+
+
+@dataclass(frozen=True)
+class FloatingIP:
+    """A floating IP; without a fixed address it is not installed."""
+
+    floating_ip_address: ipaddress.IPv4Address
+    fixed_ip_address: Optional[ipaddress.IPv4Address] = None
+    id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ExtraRoute:
+    """An extra route of the router; several next hops of one destination are several of these."""
+
+    destination: IPNetwork
+    nexthop: IPAddress
+
+
+@dataclass(frozen=True)
+class Router:
+    """One virtual router."""
+
+    id: str
+    name: str = ""
+    admin_state_up: bool = True
+    enable_snat: bool = True
+    gateway: Optional[Gateway] = None
+    interfaces: Tuple[Port, ...] = ()
+    floating_ips: Tuple[FloatingIP, ...] = ()
+    routes: Tuple[ExtraRoute, ...] = ()
+
+
+def namespace_name(router_id: str) -> str:
+    """The router's network namespace."""
+    return NAMESPACE_PREFIX + router_id
+
+
+def internal_device_name(port_id: str) -> str:
+    """The device of an internal port in the router's namespace."""
+    return (INTERNAL_PREFIX + port_id)[:DEVICE_NAME_LENGTH]
+
+
+def external_device_name(port_id: str) -> str:
+    """The device of the gateway port in the router's namespace."""
+    return (EXTERNAL_PREFIX + port_id)[:DEVICE_NAME_LENGTH]

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Between Ansible's module object and the engine: options in, result or a clear failure out."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Mapping
+
+from .host.command import CommandError, MissingCommand
+from .options import InvalidOption
+from .refusal import Refused
+from .router_data import NotRouterData
+
+ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
+    "interface_driver": {"type": "str"},
+    "external_network_bridge": {"type": "str", "default": "br-ex"},
+    "internal_bridge": {"type": "str", "default": "brq{network_id}"},
+    "send_arp_for_ha": {"type": "int", "default": 3},
+}
+
+
+def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict[str, Any]]) -> None:
+    """Call ``work(params, check_mode, diff)`` and leave with its result, or with one clear sentence.
+
+    ``module`` is an ``AnsibleModule``; the engine does not import Ansible.
+    """
+    try:
+        result = work(module.params, module.check_mode, module._diff)
+    except (InvalidOption, MissingCommand, NotRouterData, Refused, CommandError) as error:
+        module.fail_json(msg=str(error))
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
+    module.exit_json(**result)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a plan, as frozen values; :mod:`apply` executes them, nobody else.
+
+``actions`` are the sentences that are true once the step is done; a step that only prepares another has none.
+``namespace`` is where the step takes place, None being the node's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A step. Its kinds follow."""
+
+    namespace: Optional[str]
+    actions: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ip(Operation):
+    """A line of ``ip -batch``."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class SetSysctl(Operation):
+    """A kernel parameter, its key with slashes."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
+class RestoreRules(Operation):
+    """The input of ``iptables-restore --noflush``, or of ``ip6tables-restore``."""
+
+    family: int
+    text: str
+
+
+@dataclass(frozen=True)
+class DeleteFlows(Operation):
+    """Connections through a floating IP end."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Announce(Operation):
+    """Gratuitous ARP for an address that a device has from now on."""
+
+    device: str
+    address: str

@@ -1,0 +1,256 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The difference of two states as ordered operations: pure.
+
+The order within a router: what goes is unplugged first, so that nothing leaves by an old gateway without its NAT;
+rules stand before the addresses that they are for, so that no connection finds one without the other; new
+addresses and routes come before old ones go, so that the kernel flushes nothing that is to stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Iterable, List, Mapping, Sequence, Set, Tuple
+
+from .desired import Desired
+from .interface_drivers.bridge import BridgeDriver
+from .model import EXTERNAL_PREFIX, namespace_name
+from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
+from .plan_routes import route_operations
+from .rule_set import describe_changes, restore_text
+from .state import ABSENT, FAMILIES, IPV4, IPV6, Device, NodeState, RouterState
+
+
+@dataclass(frozen=True)
+class RouterPlan:
+    """What is to be done for one router.
+
+    ``shared`` concerns the node as a whole and comes first, for all routers one after the other: names that are
+    freed, bridges that several routers use. ``own`` can be done beside other routers' own.
+    """
+
+    router_id: str
+    shared: Tuple[Operation, ...] = ()
+    own: Tuple[Operation, ...] = ()
+    problems: Tuple[str, ...] = ()
+
+    @property
+    def actions(self) -> List[str]:
+        """What will have been done, in words and in order."""
+        return [action for operation in (*self.shared, *self.own) for action in operation.actions]
+
+
+def plan_deletion(router_id: str, peers: Iterable[str] = (), dead: bool = False) -> RouterPlan:
+    """Remove a router from the node. Its devices go with its namespace, a moment later; root-side ``peers`` whose
+    names other routers need at once are removed before.
+    """
+    namespace = namespace_name(router_id)
+    action = "dead namespace %s removed" if dead else "namespace %s removed"
+    return RouterPlan(
+        router_id,
+        shared=(
+            *(Ip(None, (), "link delete dev " + peer) for peer in peers),
+            Ip(None, (action % namespace,), "netns delete " + namespace),
+        ),
+    )
+
+
+class Planner:
+    """Plans one router after the other, and remembers what the plans before have taken care of on the node."""
+
+    def __init__(self, node: NodeState, driver: BridgeDriver) -> None:
+        self.driver = driver
+        self.node = node
+        self.bridges: Set[str] = set()  # made by plans so far
+        self.freed: Set[str] = set()  # root-side devices that plans so far unplug
+
+    def free(self, peers: Iterable[str]) -> None:
+        """Note root-side devices that will be gone before any router's plan makes new ones."""
+        self.freed.update(peers)
+
+    def plan(self, desired: Desired, observed: RouterState) -> RouterPlan:
+        """The difference between what a router is to be and what it is."""
+        router_id = desired.router.id
+        namespace = namespace_name(router_id)
+        shared: List[Operation] = []
+        if observed.dead:
+            shared += plan_deletion(router_id, dead=True).shared
+            observed = ABSENT
+        problems = list(desired.problems)
+        state = self._possible(desired.state, observed, problems)
+        lost = {n: d for n, d in observed.devices.items() if n not in state.devices or d.attachment is None}
+        for device in lost.values():
+            shared += self.driver.unplug(namespace, device)
+        present = {name: device for name, device in observed.devices.items() if name not in lost}
+        created = [device for name, device in state.devices.items() if name not in present]
+        shared += self._bridges(state.devices.values())
+        own = [
+            *self._namespace(namespace, observed),
+            *self._devices(namespace, created, present, state),
+            *self._sysctls(namespace, created, state, observed),
+            *self._firewall(namespace, state, observed),
+            *self._links(namespace, created, present, state, observed),
+            *self._addresses(namespace, state, observed, lost),
+        ]
+        return RouterPlan(router_id, tuple(shared), tuple(own), tuple(problems))
+
+    def _possible(self, state: RouterState, observed: RouterState, problems: List[str]) -> RouterState:
+        """What of the devices can be: without an external bridge, or with a name that somebody else has, new ones
+        cannot be plugged in, and those that are there stay where they are.
+        """
+        blocked = set()
+        devices = dict(state.devices)
+        for name, device in state.devices.items():
+            attachment = device.attachment
+            if attachment is None:
+                continue
+            present = observed.devices.get(name)
+            plugged = present.attachment if present is not None else None
+            if name.startswith(EXTERNAL_PREFIX) and attachment.bridge not in self.node.links:
+                problems.append(
+                    "The external bridge %s does not exist on this node: create it (or have the role"
+                    " netnode.l3.network_node do so), or say its name in external_network_bridge." % attachment.bridge
+                )
+                if plugged is None:
+                    blocked.add(name)
+                else:
+                    devices[name] = replace(device, attachment=replace(attachment, bridge=plugged.bridge))
+            link = self.node.links.get(attachment.peer)
+            if link is not None and plugged is None and attachment.peer not in self.freed:
+                blocked.add(name)
+                owner = self.driver.owner(link)
+                whose = "belongs to router %s" % owner if owner else "is not ours"
+                what = "The device %s that port %s needs is on the node already and %s."
+                problems.append(what % (link.name, device.port_id, whose))
+        return replace(state, devices=devices).without_devices(blocked)
+
+    def _bridges(self, devices: Iterable[Device]) -> Iterable[Operation]:
+        for device in devices:
+            bridge = device.attachment.bridge if device.attachment is not None else None
+            if bridge is not None and bridge not in self.node.links and bridge not in self.bridges:
+                self.bridges.add(bridge)
+                yield from self.driver.create_bridge(bridge)
+
+    @staticmethod
+    def _namespace(namespace: str, observed: RouterState) -> Iterable[Operation]:
+        if not observed.namespace:
+            yield Ip(None, ("namespace %s created" % namespace,), "netns add " + namespace)
+
+    def _devices(
+        self, namespace: str, created: Sequence[Device], present: Mapping[str, Device], state: RouterState
+    ) -> Iterable[Operation]:
+        for device in created:
+            if device.attachment is not None:
+                yield from self.driver.plug(namespace, device, device.attachment)
+        for name, device in present.items():
+            wanted = state.devices[name].attachment
+            if wanted is not None and device.attachment is not None:
+                yield from self.driver.adjust(name, wanted, device.attachment)
+
+    @staticmethod
+    def _sysctls(namespace: str, created: Sequence[Device], state: RouterState, observed: RouterState) -> Iterable[Operation]:
+        for key, value in state.sysctls.items():
+            if observed.sysctls.get(key) != value:
+                # The parameters of a new namespace or device belong to making it, and are not told one by one.
+                new = not observed.namespace or any("/%s/" % device.name in key for device in created)
+                actions = () if new else ("sysctl %s set to %s" % (key.replace("/", "."), value),)
+                yield SetSysctl(namespace, actions, key, value)
+
+    @staticmethod
+    def _firewall(namespace: str, state: RouterState, observed: RouterState) -> Iterable[Operation]:
+        for family in FAMILIES:
+            want, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
+            text = restore_text(want, have)
+            if text:
+                actions = tuple(describe_changes(want, have, " (IPv6)" if family == IPV6 else ""))
+                yield RestoreRules(namespace, actions, family, text)
+
+    @staticmethod
+    def _links(
+        namespace: str,
+        created: Sequence[Device],
+        present: Mapping[str, Device],
+        state: RouterState,
+        observed: RouterState,
+    ) -> Iterable[Operation]:
+        if not observed.loopback_up:
+            actions = ("device lo set up",) if observed.namespace else ()
+            yield Ip(namespace, actions, "link set dev lo up")
+        for device in created:
+            yield Ip(namespace, (), "link set dev %s alias %s up" % (device.name, device.port_id))
+        for name, have in present.items():
+            want = state.devices[name]
+            for action, change in _link_changes(want, have):
+                yield Ip(namespace, (action,), "link set dev %s %s" % (name, change))
+
+    def _addresses(
+        self, namespace: str, state: RouterState, observed: RouterState, lost: Mapping[str, Device]
+    ) -> Iterable[Operation]:
+        """Addresses, routes, then what goes; at last the flows of floating IPs that went or moved, and the news."""
+        announced: List[Operation] = []
+        removals: List[Operation] = []
+        for name, wanted in state.addresses.items():
+            have = () if name in lost else observed.addresses.get(name, ())
+            going = [address for address in have if address not in wanted]
+            for address in wanted:
+                if address not in have:
+                    yield from _make_room(namespace, name, address, going)
+                    yield _add_address(namespace, name, address)
+                    if ":" not in address:
+                        announced.append(Announce(namespace, (), name, address.split("/")[0]))
+            removals += [_delete_address(namespace, name, address) for address in going]
+        yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
+        yield from removals
+        for address in _broken_floating_ips(state, observed):
+            yield DeleteFlows(namespace, ("flows through %s ended" % address,), address)
+        yield from announced
+
+
+def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
+    """Pairs of a sentence and the arguments of ``ip link set``."""
+    if want.port_id != have.port_id:
+        yield "alias of %s set to %s" % (want.name, want.port_id), "alias %s" % want.port_id
+    if want.mac_address is not None and want.mac_address != have.mac_address:
+        yield "MAC address of %s set to %s" % (want.name, want.mac_address), "address %s" % want.mac_address
+    if want.mtu is not None and want.mtu != have.mtu:
+        yield "MTU of %s set to %d" % (want.name, want.mtu), "mtu %d" % want.mtu
+    if not have.up:
+        yield "device %s set up" % want.name, "up"
+
+
+def _make_room(namespace: str, device: str, address: str, going: List[str]) -> Iterable[Operation]:
+    """IPv6 has an address on a device once: with another prefix length, the old one must go first."""
+    if ":" in address:
+        for old in [old for old in going if old.split("/")[0] == address.split("/", maxsplit=1)[0]]:
+            going.remove(old)
+            yield _delete_address(namespace, device, old)
+
+
+def _add_address(namespace: str, device: str, address: str) -> Operation:
+    # No duplicate address detection: it would keep a router's address from answering for a second or two, and on a
+    # router that moves from another node it would find that node and give the address up for good.
+    options = " nodad" if ":" in address else "" if address.endswith("/32") else " broadcast +"
+    return Ip(namespace, ("address %s added to %s" % (address, device),), "address add %s%s dev %s" % (address, options, device))
+
+
+def _delete_address(namespace: str, device: str, address: str) -> Operation:
+    return Ip(namespace, ("address %s removed from %s" % (address, device),), "address delete %s dev %s" % (address, device))
+
+
+def floating_ip_pairs(state: RouterState) -> Mapping[str, str]:
+    """Floating IP -> fixed IP, as the rules have it."""
+    rules = state.firewall.get(IPV4, {}).get("nat", {}).get("l3-PREROUTING", ())
+    pairs = {}
+    for rule in rules:
+        words = rule.split()
+        if words[0] == "-d" and words[2:4] == ["-j", "DNAT"] and words[1].endswith("/32"):
+            pairs[words[1][:-3]] = words[5]
+    return pairs
+
+
+def _broken_floating_ips(state: RouterState, observed: RouterState) -> List[str]:
+    """Floating IPs that were there and are no more, or lead to another fixed IP."""
+    want = floating_ip_pairs(state)
+    return [address for address, fixed in floating_ip_pairs(observed).items() if want.get(address) != fixed]

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module returns: plain data out of plans and outcomes. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Sequence
+
+from .converge import NodePlan, RouterResult
+from .gather import describe_state
+from .interface_drivers.bridge import BridgeDriver
+
+NAMED = 10  # failed routers that the closing sentence names one by one
+
+
+def node_result(plan: NodePlan, results: Sequence[RouterResult], driver: BridgeDriver, diff: bool) -> Dict[str, Any]:
+    """The result of a run over a node, as the design of the modules fixes it."""
+    routers = [_router_entry(result) for result in results]
+    routers += [{"id": r.id, "changed": False, "actions": [], "error": "; ".join(r.errors)} for r in plan.rejected]
+    changed = [router for router in routers if router["changed"]]
+    failed = [router for router in routers if "error" in router]
+    result: Dict[str, Any] = {
+        "changed": bool(changed),
+        "routers": routers,
+        "skipped": plan.skipped,
+        "report": _report(plan),
+        "warnings": plan.warnings,
+        "msg": _summary(len(routers), len(changed), failed, len(plan.skipped)),
+    }
+    if failed:
+        result["failed"] = True
+    if diff:
+        result["diff"] = [_diff(r, driver) for r in results if r.actions]
+    return result
+
+
+def _router_entry(result: RouterResult) -> Dict[str, Any]:
+    entry: Dict[str, Any] = {
+        "id": result.change.router_id,
+        "changed": bool(result.actions),
+        "actions": list(result.actions),
+    }
+    if result.change.before.foreign and result.change.after.namespace:
+        entry["foreign"] = list(result.change.before.foreign)
+    if result.error is not None:
+        entry["error"] = result.error
+    return entry
+
+
+def _report(plan: NodePlan) -> Dict[str, int]:
+    """The figures of the agent's report_state: of the routers that the node is to have."""
+    return {
+        "routers": len(plan.routers),
+        "ex_gw_ports": sum(1 for router in plan.routers if router.gateway is not None),
+        "interfaces": sum(len(router.interfaces) for router in plan.routers),
+        "floating_ips": sum(len(router.floating_ips) for router in plan.routers),
+    }
+
+
+def _summary(routers: int, changed: int, failed: List[Dict[str, Any]], skipped: int) -> str:
+    text = "%d router%s: %d changed, %d failed, %d skipped." % (
+        routers, "" if routers == 1 else "s", changed, len(failed), skipped,
+    )  # fmt: skip
+    lines = ["router %s: %s" % (router["id"], router["error"]) for router in failed[:NAMED]]
+    if len(failed) > NAMED:
+        lines.append("and %d more, see routers in the result" % (len(failed) - NAMED))
+    return "\n".join([text, *lines])
+
+
+def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:
+    router_id = result.change.router_id
+
+    def text(state: Any) -> str:
+        described = describe_state(router_id, state, driver)
+        return json.dumps(described, indent=1, sort_keys=True) + "\n" if described else ""
+
+    return {
+        "before_header": "router %s" % router_id,
+        "after_header": "router %s" % router_id,
+        "before": text(result.change.before),
+        "after": text(result.change.after),
+    }

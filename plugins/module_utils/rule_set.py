@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rule sets in the form of iptables-save(8): read, compared, and written for iptables-restore(8). Pure.
+
+Tables hold what is ours: chains with our prefix whole; of a built-in chain, its policy (as ``:ACCEPT``) and its
+rules down to the last jump to a chain of ours. So a jump that is missing, doubled or no longer the first shows
+as a difference of that chain, and foreign rules after it do not.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from .firewall import CHAIN_PREFIX
+from .state import Chains, Tables
+
+UNTOUCHED: Tuple[str, ...] = (":ACCEPT",)  # a built-in chain in which nothing is ours
+
+
+class SavedRules(NamedTuple):
+    """What iptables-save printed: ours, and the rules that are not, each in words."""
+
+    ours: Tables
+    foreign: Tuple[str, ...]
+
+
+def is_ours(chain: str) -> bool:
+    """Whether the chain is one of ours."""
+    return chain.startswith(CHAIN_PREFIX)
+
+
+def _jumps_to_ours(rule: str) -> bool:
+    words = rule.rsplit(" ", 2)
+    return len(words) >= 2 and words[-2] in ("-j", "-g") and is_ours(words[-1])
+
+
+def parse_save(text: str) -> SavedRules:
+    """Read the output of iptables-save or ip6tables-save."""
+    ours: Dict[str, Dict[str, Tuple[str, ...]]] = {}
+    foreign: List[str] = []
+    policies: Dict[str, str] = {}
+    rules: Dict[str, List[str]] = {}
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("-A "):
+            chain, _space, rule = line[3:].partition(" ")
+            rules.setdefault(chain, []).append(rule)
+        elif line.startswith(":"):
+            chain, policy = line[1:].split(" ", 2)[:2]
+            policies[chain] = policy
+        elif line.startswith("*"):
+            table, policies, rules = line[1:].strip(), {}, {}
+        elif line == "COMMIT":
+            ours[table] = {}
+            for chain, policy in policies.items():
+                own, others = _split_chain(chain, policy, rules.get(chain, []))
+                if own is not None:
+                    ours[table][chain] = own
+                foreign.extend("rule in chain %s of table %s: %s" % (chain, table, rule) for rule in others)
+    return SavedRules(ours, tuple(foreign))
+
+
+def _split_chain(chain: str, policy: str, rules: Sequence[str]) -> Tuple[Tuple[str, ...] | None, Sequence[str]]:
+    if is_ours(chain):
+        return tuple(rules), ()
+    jumps = [number for number, rule in enumerate(rules) if _jumps_to_ours(rule)]
+    others = [rule for number, rule in enumerate(rules) if number not in jumps]
+    if policy == "-":  # somebody else's chain
+        return None, others
+    return (":" + policy, *(rules[: jumps[-1] + 1] if jumps else ())), others
+
+
+def _chain(chains: Chains, chain: str) -> Tuple[str, ...] | None:
+    return chains.get(chain, None if is_ours(chain) else UNTOUCHED)
+
+
+def differing_chains(desired: Tables, observed: Tables) -> Mapping[str, Sequence[str]]:
+    """Table -> names of the chains that differ, sorted."""
+    differing = {}
+    for table in sorted(set(desired) | set(observed)):
+        want, have = desired.get(table, {}), observed.get(table, {})
+        chains = [c for c in sorted(set(want) | set(have)) if _chain(want, c) != _chain(have, c)]
+        if chains:
+            differing[table] = chains
+    return differing
+
+
+def restore_text(desired: Tables, observed: Tables) -> str:
+    """The input of ``iptables-restore --noflush`` that makes the difference, and names no chain without one."""
+    lines: List[str] = []
+    for table, chains in differing_chains(desired, observed).items():
+        want, have = desired.get(table, {}), observed.get(table, {})
+        declared, rules, removed = [], [], []
+        for chain in chains:
+            wanted = want.get(chain)
+            if not is_ours(chain):
+                policy, commands = _built_in_change(chain, wanted or UNTOUCHED, have.get(chain, UNTOUCHED))
+                declared += policy
+                rules += commands
+            elif wanted is None:
+                removed.append(chain)
+            else:
+                declared.append(":%s - [0:0]" % chain)
+                rules += ["-A %s %s" % (chain, rule) for rule in wanted]
+        lines += ["*" + table, *declared, *rules]
+        lines += ["-F " + chain for chain in removed] + ["-X " + chain for chain in removed]
+        lines.append("COMMIT")
+    return "".join(line + "\n" for line in lines)
+
+
+def _built_in_change(chain: str, want: Sequence[str], have: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """Lines that set the policy, and lines that put our jumps first; foreign rules stay."""
+    policy = [] if want[0] == have[0] else [":%s %s [0:0]" % (chain, want[0][1:])]
+    if list(want[1:]) == list(have[1:]):
+        return policy, []
+    commands = ["-D %s %s" % (chain, rule) for rule in have[1:] if _jumps_to_ours(rule)]
+    commands += ["-I %s %d %s" % (chain, place, rule) for place, rule in enumerate(want[1:], 1)]
+    return policy, commands
+
+
+def describe_changes(desired: Tables, observed: Tables, suffix: str = "") -> List[str]:
+    """One sentence per change. ``suffix`` is put behind the table's name (" (IPv6)")."""
+    sentences = []
+    for table, chains in differing_chains(desired, observed).items():
+        want, have = desired.get(table, {}), observed.get(table, {})
+        for chain in chains:
+            place = "chain %s of table %s%s" % (chain, table, suffix)
+            sentences += _describe_chain(place, _chain(want, chain), _chain(have, chain))
+    return sentences
+
+
+def _describe_chain(place: str, want: Tuple[str, ...] | None, have: Tuple[str, ...] | None) -> List[str]:
+    if want is None:
+        return ["%s removed" % place]
+    if have is None:
+        return ["%s created with %d rule%s" % (place, len(want), "" if len(want) == 1 else "s")]
+    sentences = []
+    if want and have and want[0] != have[0] and want[0].startswith(":"):
+        sentences.append("policy of %s set to %s" % (place, want[0][1:]))
+    wanted, present = set(want), set(have)
+    if place.startswith("chain " + CHAIN_PREFIX):
+        gone = [rule for rule in have if rule not in wanted]
+    else:  # foreign rules before our jump stay; the jump moves
+        gone = [rule for rule in have if rule not in wanted and _jumps_to_ours(rule)]
+    sentences += ["rule removed from %s: %s" % (place, rule) for rule in gone]
+    added = [rule for rule in want if rule not in present and not rule.startswith(":")]
+    sentences += ["rule added to %s: %s" % (place, rule) for rule in added]
+    return sentences or ["rules of %s put in order" % place]

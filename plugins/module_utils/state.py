@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The kernel objects of a router, as frozen values: what is asked for and what is there, in the same types.
+
+Addresses, prefixes and MAC addresses are text in the form that ``ip -json`` prints, so that comparing is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import AbstractSet, FrozenSet, Mapping, Optional, Tuple
+
+# table name -> chain name -> rules in the form that iptables-save prints them, without "-A <chain> ".
+Chains = Mapping[str, Tuple[str, ...]]
+Tables = Mapping[str, Chains]
+
+IPV4 = 4
+IPV6 = 6
+FAMILIES = (IPV4, IPV6)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Where a device's other side is plugged in, outside of the router's namespace.
+
+    ``peer`` is the root-side device; ``alias`` marks it as ours.
+    """
+
+    bridge: Optional[str]
+    peer: str
+    alias: Optional[str]
+    up: bool
+    mtu: Optional[int]
+
+
+@dataclass(frozen=True)
+class Device:
+    """A router's device. In a desired state ``None`` for MAC and MTU means: as the kernel has it."""
+
+    name: str
+    port_id: Optional[str]
+    mac_address: Optional[str]
+    mtu: Optional[int]
+    up: bool
+    attachment: Optional[Attachment]
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """``via`` is None for a destination that is on the link itself."""
+
+    via: Optional[str]
+    device: Optional[str]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route as the kernel keeps it. ``metric`` is what the kernel fills in: 0 for IPv4, 1024 for IPv6."""
+
+    family: int
+    destination: str
+    nexthops: FrozenSet[NextHop]
+    protocol: str = "static"
+    metric: int = 0
+    table: str = "main"
+    type: str = "unicast"
+
+    @property
+    def key(self) -> Tuple[int, str, str, int]:
+        """What the kernel takes for the same route: a ``replace`` hits the one with this key."""
+        return (self.family, self.table, self.destination, self.metric)
+
+
+@dataclass(frozen=True)
+class RouterState:
+    """Everything of one router that is in the kernel, or is to be there.
+
+    ``addresses``: device name -> addresses with prefix length, in order.
+    ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``foreign``: what is in the
+    namespace and not ours, in words. ``dead``: the namespace's name is there and nothing behind it.
+    """
+
+    namespace: bool
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    addresses: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    routes: FrozenSet[Route] = frozenset()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    firewall: Mapping[int, Tables] = field(default_factory=dict)
+    loopback_up: bool = False
+    foreign: Tuple[str, ...] = ()
+    dead: bool = False
+
+    def without_devices(self, names: AbstractSet[str]) -> RouterState:
+        """The same without some devices, and without the addresses and routes that need them."""
+        return replace(
+            self,
+            devices={name: device for name, device in self.devices.items() if name not in names},
+            addresses={name: addresses for name, addresses in self.addresses.items() if name not in names},
+            routes=frozenset(r for r in self.routes if not any(hop.device in names for hop in r.nexthops)),
+            sysctls={key: value for key, value in self.sysctls.items() if not any("/%s/" % name in key for name in names)},
+        )
+
+    def filled_from(self, present: RouterState) -> RouterState:
+        """The same, with what was not asked for as the kernel has it."""
+        devices = {}
+        for name, device in self.devices.items():
+            have = present.devices.get(name, device)
+            devices[name] = replace(
+                device,
+                mac_address=device.mac_address or have.mac_address,
+                mtu=device.mtu or have.mtu,
+            )
+        return replace(self, devices=devices)
+
+
+ABSENT = RouterState(namespace=False)
+
+
+@dataclass(frozen=True)
+class RootLink:
+    """A device outside of the routers' namespaces. ``peer_index`` is a veth's other end's ifindex, there."""
+
+    name: str
+    index: int
+    bridge: Optional[str]
+    alias: Optional[str]
+    up: bool
+    mtu: int
+    peer_index: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What the node has outside of the routers' namespaces, and which of those there are."""
+
+    namespaces: FrozenSet[str]
+    links: Mapping[str, RootLink]
+
+    def link_by_index(self) -> Mapping[int, RootLink]:
+        """Root-side links by ifindex, to find the other end of a veth."""
+        return {link.index: link for link in self.links.values()}

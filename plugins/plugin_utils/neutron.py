@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Neutron's router dicts to router data. Pure, and on the controller.
+
+It maps and never judges: what is wrong in a record passes through, so that the check on the node reports it with
+its path and one bad record does not block the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import netaddr
+except ImportError as error:
+    NETADDR_IMPORT_ERROR: ImportError | None = error
+else:
+    NETADDR_IMPORT_ERROR = None
+
+
+def routers_from_neutron(routers: Any) -> Any:
+    """What the L3 plugin's ``sync_routers`` returns, in canonical form.
+
+    Takes the current form (``fixed_ips[].prefixlen``, ``subnets``, ``extra_subnets``) and that of 2013 (one
+    ``subnet`` per port). Keys it has no use for are ignored.
+    """
+    return [_router(router) for router in routers] if isinstance(routers, (list, tuple)) else routers
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value or () if isinstance(entry, dict)] if isinstance(value, (list, tuple)) else []
+
+
+def _present(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value is not None}
+
+
+def _router(router: Any) -> Any:
+    if not isinstance(router, dict):
+        return router
+    info = router.get("external_gateway_info") or {}
+    enable_snat = router.get("enable_snat", info.get("enable_snat") if isinstance(info, dict) else None)
+    gateway = router.get("gw_port")
+    return _present(
+        {
+            "id": router.get("id"),
+            "name": router.get("name"),
+            "admin_state_up": router.get("admin_state_up"),
+            "enable_snat": enable_snat,
+            "gateway": _gateway(gateway) if gateway else None,
+            "interfaces": [_interface(port) for port in _dicts(router.get("_interfaces"))],
+            "floating_ips": [_floating_ip(fip) for fip in _dicts(router.get("_floatingips"))],
+            "routes": [
+                {"destination": route.get("destination"), "nexthop": route.get("nexthop")}
+                for route in _dicts(router.get("routes"))
+            ],
+        }
+    )
+
+
+def _subnets(port: dict[str, Any]) -> list[dict[str, Any]]:
+    """The subnets of a port's fixed IPs; in 2013 there was one, and none of its keys was a list."""
+    return _dicts(port.get("subnets")) or _dicts([port.get("subnet")])
+
+
+def _port(port: dict[str, Any]) -> dict[str, Any]:
+    cidrs = {subnet.get("id"): subnet.get("cidr") for subnet in _subnets(port)}
+    return {
+        "id": port.get("id"),
+        "network_id": port.get("network_id"),
+        "mac_address": port.get("mac_address"),
+        "mtu": port.get("mtu"),
+        "addresses": [_address(fixed_ip, cidrs) for fixed_ip in _dicts(port.get("fixed_ips"))],
+    }
+
+
+def _address(fixed_ip: dict[str, Any], cidrs: dict[Any, Any]) -> Any:
+    address, prefixlen = fixed_ip.get("ip_address"), fixed_ip.get("prefixlen")
+    if prefixlen is None:
+        try:
+            prefixlen = netaddr.IPNetwork(cidrs.get(fixed_ip.get("subnet_id"))).prefixlen
+        except (netaddr.AddrFormatError, TypeError, ValueError):
+            return address
+    return f"{address}/{prefixlen}"
+
+
+def _interface(port: dict[str, Any]) -> dict[str, Any]:
+    return _present({**_port(port), "admin_state_up": port.get("admin_state_up")})
+
+
+def _gateway(port: Any) -> Any:
+    if not isinstance(port, dict):
+        return port
+    gateway_ips: dict[bool, Any] = {}
+    for subnet in _subnets(port):
+        gateway_ip = subnet.get("gateway_ip")
+        if gateway_ip:
+            # One default route per address family: the first subnet's, as the port's first fixed IP is its own.
+            gateway_ips.setdefault(":" in str(gateway_ip), gateway_ip)
+    extra_subnets = [subnet.get("cidr") for subnet in _dicts(port.get("extra_subnets"))]
+    return _present({**_port(port), "gateway_ips": list(gateway_ips.values()), "extra_subnets": extra_subnets})
+
+
+def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:
+    # The agent of 2013 looks at port_id, today's at fixed_ip_address: only with both is a floating IP installed.
+    associated = floating_ip.get("port_id", True)
+    return {
+        "id": floating_ip.get("id"),
+        "floating_ip_address": floating_ip.get("floating_ip_address"),
+        "fixed_ip_address": floating_ip.get("fixed_ip_address") or None if associated else None,
+    }

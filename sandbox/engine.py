@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The engine alone on a sandboxed node: no Ansible, the node's own Python, nothing but its standard library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .node import Node
+
+_COLLECTIONS = Path(__file__).resolve().parents[1] / ".cache"
+DEFAULTS = {
+    "interface_driver": "bridge",
+    "external_network_bridge": "br-ex",
+    "internal_bridge": "brq{network_id}",
+    "send_arp_for_ha": 0,
+    "max_deletions": "100%",
+}
+_RUNNER = """
+import json, resource, sys, time
+request = json.load(sys.stdin)
+sys.path.insert(0, request["path"])
+sys.dont_write_bytecode = True
+from ansible_collections.netnode.l3.plugins.module_utils import module, node_run
+from ansible_collections.netnode.l3.plugins.module_utils.host import command
+
+class Module:
+    params, check_mode, _diff, warnings = request["params"], request["check"], request["diff"], []
+    def warn(self, warning):
+        self.warnings.append(warning)
+    def exit_json(self, **result):
+        if self.warnings:
+            result["warnings"] = self.warnings
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        result["cost"] = {
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
+            "processes": command.started,
+            "peak_kib": own.ru_maxrss,
+        }
+        json.dump(result, sys.stdout)
+        sys.stdout.flush()
+        sys.exit(0)
+    def fail_json(self, msg):
+        self.exit_json(failed=True, msg=msg)
+
+started = time.perf_counter()
+module.run_module(Module(), node_run.run_node)
+"""
+
+
+def run_engine(
+    node: Node,
+    routers: object,
+    state: str = "overridden",
+    *,
+    check: bool = False,
+    diff: bool = False,
+    prefix: Sequence[str] = (),
+    **options: Any,
+) -> dict[str, Any]:
+    """Do what the module ``l3_routers`` does and return its result, with what it took as ``cost``.
+
+    ``options`` are the module's; ``prefix`` is put before the command.
+    """
+    params = {**DEFAULTS, "routers": routers, "state": state, **options}
+    request = {"path": str(_COLLECTIONS), "params": params, "check": check, "diff": diff}
+    done = node.run(*prefix, "/usr/bin/python3", "-c", _RUNNER, text=json.dumps(request), timeout=600)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

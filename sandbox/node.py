@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A network node in a sandbox: private network, mount, UTS and PID namespaces, with its own /run and /etc."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+# What is written to /etc and /var/lib stays in the node; /run is empty, with the places that ip(8) and locks need.
+_SETUP = r"""
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/netns /run/lock /run/overlay
+for directory in etc var/lib; do
+    layer=/run/overlay/$directory
+    mkdir -p "$layer/upper" "$layer/work"
+    mount -t overlay -o "lowerdir=/$directory,upperdir=$layer/upper,workdir=$layer/work" overlay "/$directory"
+done
+mount -t sysfs sysfs /sys
+hostname "$1"
+ip link set dev lo up
+echo ready
+exec cat
+"""
+
+
+class Node:
+    """A sandboxed node; a context manager. Its processes and namespaces end with it, or with this process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        rootless = [] if os.geteuid() == 0 else ["--map-root-user"]
+        command = ["unshare", *rootless, "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._holder = subprocess.Popen(
+            [*command, "/bin/sh", "-c", _SETUP, "sh", name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None and self._holder.stderr is not None
+        if self._holder.stdout.readline() != "ready\n":
+            raise RuntimeError(f"cannot make the sandboxed node {name}: {self._holder.stderr.read()}")
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text(encoding="ascii")
+        self.pid = int(children.split()[0])
+        self.entering = nsenter(self.pid)
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the node, with every process and namespace in it."""
+        self._holder.kill()
+        self._holder.communicate()
+
+    def run(
+        self, *command: str, check: bool = True, text: str | None = None, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the node."""
+        result = subprocess.run(
+            [*self.entering, *command], input=text, capture_output=True, text=True, timeout=timeout, check=False
+        )
+        if check and result.returncode != 0:
+            raise RuntimeError(f"{self.name}: {' '.join(command)}: {result.stderr.strip() or result.stdout.strip()}")
+        return result
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the node that goes on; it ends with the node at the latest."""
+        return subprocess.Popen([*self.entering, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def add_bridge(self, name: str) -> None:
+        """Make a bridge that is up and has no address of its own."""
+        for command in (
+            ("add", "name", name, "type", "bridge"),
+            ("set", "dev", name, "addrgenmode", "none"),
+            ("set", "dev", name, "up"),
+        ):
+            self.run("ip", "link", *command)
+
+    def file(self, path: str) -> Path:
+        """The node's file, as this process reaches it."""
+        return Path(f"/proc/{self.pid}/root{path}")
+
+
+def nsenter(pid: int) -> Sequence[str]:
+    """The command that enters the namespaces of the node whose first process has this pid."""
+    user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+    return ["nsenter", "--target", str(pid), *user, "--net", "--mount", "--uts", "--ipc", "--pid", "--"]

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running the collection's playbooks against sandboxed nodes, with the ansible-playbook of this environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .node import Node
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+_RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Play:
+    """What ansible-playbook printed, and its closing figures: host -> changed, host -> failed or unreachable tasks."""
+
+    status: int
+    output: str
+    changed: Mapping[str, int]
+    failed: Mapping[str, int]
+
+
+def run_playbook(
+    playbook: str,
+    nodes: Sequence[Node],
+    *arguments: str,
+    inventory: Path | None = None,
+    host_vars: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Play:
+    """Run a playbook on sandboxed nodes, which are the group ``network_nodes``.
+
+    ``inventory``: a further inventory, with the nodes' data; ``host_vars``: data of single nodes.
+    """
+    hosts = {
+        node.name: {
+            "ansible_connection": "sandbox",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "sandbox_pid": node.pid,
+            **(host_vars or {}).get(node.name, {}),
+        }
+        for node in nodes
+    }
+    with TemporaryDirectory() as directory:
+        file = Path(directory, "nodes.json")
+        file.write_text(json.dumps({"network_nodes": {"hosts": hosts}}), encoding="utf-8")
+        inventories = ["-i", str(file)] if inventory is None else ["-i", str(inventory), "-i", str(file)]
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, playbook, *arguments]
+        result = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=CHECKOUT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "false"},
+            check=False,
+        )
+    recap = _RECAP.findall(result.stdout)
+    return Play(
+        status=result.returncode,
+        output=result.stdout,
+        changed={host: int(changed) for host, changed, _unreachable, _failed in recap},
+        failed={host: int(unreachable) + int(failed) for host, _changed, unreachable, failed in recap},
+    )

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Router data that tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+WEB, DB = "web-network", "db-network"
+WEB_BRIDGE, DB_BRIDGE = "brqweb-network", "brqdb-network"
+
+
+def router(**changes: Any) -> dict[str, Any]:
+    """A router with everything: two dual-stack networks, gateway in both families, floating IPs, routes of all kinds."""
+    return {
+        "id": "r1",
+        "enable_snat": True,
+        "gateway": {
+            "id": "aaaa0000-external-port",
+            "network_id": "external",
+            "mac_address": "fa:16:3e:00:00:b0",
+            "mtu": 1500,
+            "addresses": ["203.0.113.10/24", "2001:db8:e::10/64"],
+            "gateway_ips": ["203.0.113.1", "2001:db8:e::1"],
+            "extra_subnets": ["198.51.100.0/24"],
+        },
+        "interfaces": [
+            {
+                "id": "bbbb0000-web-port",
+                "network_id": WEB,
+                "mac_address": "fa:16:3e:00:00:c0",
+                "mtu": 1450,
+                "admin_state_up": True,
+                "addresses": ["10.0.0.1/24", "2001:db8:1::1/64"],
+            },
+            {
+                "id": "cccc0000-db-port",
+                "network_id": DB,
+                "mac_address": "fa:16:3e:00:00:c1",
+                "mtu": 1450,
+                "admin_state_up": True,
+                "addresses": ["10.0.1.1/24"],
+            },
+        ],
+        "floating_ips": [
+            {"floating_ip_address": "203.0.113.20", "fixed_ip_address": "10.0.0.5"},
+            {"floating_ip_address": "203.0.113.21", "fixed_ip_address": "10.0.1.5"},
+        ],
+        "routes": [
+            {"destination": "192.168.50.0/24", "nexthop": "10.0.0.253"},
+            {"destination": "192.168.50.0/24", "nexthop": "10.0.0.254"},
+            {"destination": "192.168.51.0/24", "nexthop": "10.0.1.254"},
+            {"destination": "2001:db8:77::/48", "nexthop": "2001:db8:1::fe"},
+        ],
+        **changes,
+    }
+
+
+def small_router(number: int, **changes: Any) -> dict[str, Any]:
+    """One of many routers: a gateway, one internal network that overlaps with all others', a floating IP."""
+    return {
+        "id": f"small-{number}",
+        "gateway": {
+            "id": f"{number:04}gw-port",
+            "mac_address": f"fa:16:3e:01:{number // 256:02x}:{number % 256:02x}",
+            "addresses": [f"203.0.{113 + number // 200}.{number % 200 + 30}/16"],
+            "gateway_ips": ["203.0.113.1"],
+        },
+        "interfaces": [{"id": f"{number:04}in-port", "network_id": f"net{number:04}", "addresses": ["10.0.0.1/24"]}],
+        "floating_ips": [
+            {"floating_ip_address": f"203.0.{213 + number // 200}.{number % 200 + 30}", "fixed_ip_address": "10.0.0.5"}
+        ],
+        **changes,
+    }
