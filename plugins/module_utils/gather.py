@@ -16,13 +16,16 @@ from typing import Any, Dict, List
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX
 from .plan import floating_ip_pairs
+from .plan_routes import describe_route
 from .state import FAMILIES, IPV4, Device, RouterState
 
 
 def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
     """A router's state in the canonical form of router data."""
     router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
-    pairs = floating_ip_pairs(state)
+    present = {address for addresses in state.addresses.values() for address in addresses}
+    # A floating IP is there when both its rules and its address are.
+    pairs = {f: fixed for f, fixed in floating_ip_pairs(state).items() if f + "/32" in present}
     for name, device in sorted(state.devices.items()):
         addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
         port = _gather_port(device, addresses, driver)
@@ -91,6 +94,7 @@ def describe_state(router_id: str, state: RouterState, driver: BridgeDriver) -> 
         return {}
     return {
         "router": gather_router(router_id, state, driver),
+        "kernel routes": sorted(describe_route(route) for route in state.routes),
         "devices": {name: _describe_device(device) for name, device in sorted(state.devices.items())},
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
         "rules": {
@@ -104,6 +108,9 @@ def describe_state(router_id: str, state: RouterState, driver: BridgeDriver) -> 
 
 
 def _describe_device(device: Device) -> str:
-    attachment = device.attachment
-    where = "unplugged" if attachment is None else "on bridge %s by %s" % (attachment.bridge, attachment.peer)
-    return "%s, %s" % (where, "up" if device.up else "down")
+    state = "up" if device.up else "down"
+    plugged = device.attachment
+    if plugged is None:
+        return state + ", not plugged in"
+    peer = "%s (%s, mtu %s, alias %s)" % (plugged.peer, "up" if plugged.up else "down", plugged.mtu, plugged.alias)
+    return "%s, by %s on bridge %s" % (state, peer, plugged.bridge)

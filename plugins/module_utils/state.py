@@ -111,8 +111,15 @@ class RouterState:
                 device,
                 mac_address=device.mac_address or have.mac_address,
                 mtu=device.mtu or have.mtu,
+                attachment=_filled(device.attachment, have.attachment),
             )
         return replace(self, devices=devices)
+
+
+def _filled(wanted: Optional[Attachment], present: Optional[Attachment]) -> Optional[Attachment]:
+    if wanted is None or present is None or wanted.mtu is not None:
+        return wanted
+    return replace(wanted, mtu=present.mtu)
 
 
 ABSENT = RouterState(namespace=False)

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The whole state of a node in the kernel's own words, to compare before and after."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from sandbox import Node
+
+_COUNTERS = re.compile(r"\[\d+:\d+\]")
+_VOLATILE = ("ifindex", "link_index", "link_netnsid", "qdisc", "operstate", "txqlen", "group", "link", "permaddr")
+
+
+def snapshot(node: Node) -> dict[str, object]:
+    """Namespace ("" is the node's own) -> links with addresses, routes, rules, parameters."""
+    names = [entry["name"] for entry in json.loads(node.run("ip", "-json", "netns", "list").stdout or "[]")]
+    return {name: _namespace(node, name) for name in ["", *sorted(names)]}
+
+
+def differences(before: dict[str, object], after: dict[str, object], path: str = "") -> list[str]:
+    """Where two snapshots differ, in lines."""
+    lines = []
+    for key in sorted(set(before) | set(after)):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{path}/{key}")
+        elif isinstance(old, list) and isinstance(new, list):
+            lines += [f"{path}/{key}: - {entry}" for entry in old if entry not in new]
+            lines += [f"{path}/{key}: + {entry}" for entry in new if entry not in old]
+        elif old != new:
+            lines.append(f"{path}/{key}: {'only before' if new is None else 'only after' if old is None else f'{old} -> {new}'}")
+    return lines
+
+
+def _namespace(node: Node, name: str) -> dict[str, object]:
+    prefix = ["ip", "netns", "exec", name] if name else []
+    links = json.loads(node.run(*prefix, "ip", "-json", "address", "show").stdout)
+    routes = node.run(*prefix, "ip", "-details", "-oneline", "route", "show", "table", "all").stdout.splitlines()
+    return {
+        "links": sorted((_link(link) for link in links), key=str),
+        # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
+        "routes": sorted(line.strip() for line in routes if " fe80:" not in line and " ff00:" not in line),
+        "rules": {command: _tables(node.run(*prefix, command).stdout) for command in ("iptables-save", "ip6tables-save")},
+        "sysctls": node.run(*prefix, "sysctl", "-n", *_SYSCTLS, check=False).stdout.split(),
+    }
+
+
+def _tables(text: str) -> list[str]:
+    """Rule sets without counters, and without tables in which nothing is but the policies they come with."""
+    text = "\n".join(_COUNTERS.sub("", line) for line in text.splitlines() if not line.startswith("#"))
+    tables = [table for table in text.split("COMMIT") if re.search(r"^-A|^:\S+ (?!ACCEPT)", table, re.MULTILINE)]
+    return sorted(table.strip() for table in tables)
+
+
+_SYSCTLS = (
+    "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+    "net.ipv4.conf.all.arp_ignore",
+    "net.ipv4.conf.all.arp_announce",
+    "net.ipv4.conf.all.promote_secondaries",
+    "net.netfilter.nf_conntrack_tcp_be_liberal",
+)
+
+
+def _link(link: dict[str, object]) -> dict[str, object]:
+    kept: dict[str, object] = {key: value for key, value in link.items() if key not in _VOLATILE}
+    if str(link["ifname"]).startswith(("br", "tap")):
+        kept.pop("address", None)  # made up by the kernel
+    addresses = link["addr_info"]
+    assert isinstance(addresses, list)
+    kept["addr_info"] = sorted(f"{a['local']}/{a['prefixlen']} {a.get('broadcast')}" for a in addresses if a["scope"] != "link")
+    return kept
