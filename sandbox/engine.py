@@ -25,7 +25,6 @@ _RUNNER = """
 import json, resource, sys, time
 request = json.load(sys.stdin)
 sys.path.insert(0, request["path"])
-sys.dont_write_bytecode = True
 from ansible_collections.netnode.l3.plugins.module_utils import module, node_run
 from ansible_collections.netnode.l3.plugins.module_utils.host import command
 
@@ -70,6 +69,8 @@ def run_engine(
     """
     params = {**DEFAULTS, "routers": routers, "state": state, **options}
     request = {"path": str(_COLLECTIONS), "params": params, "check": check, "diff": diff}
-    done = node.run(*prefix, "/usr/bin/python3", "-c", _RUNNER, text=json.dumps(request), timeout=600)
+    # Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling.
+    python = ["env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache", "/usr/bin/python3"]
+    done = node.run(*prefix, *python, "-c", _RUNNER, text=json.dumps(request), timeout=600)
     result: dict[str, Any] = json.loads(done.stdout)
     return result

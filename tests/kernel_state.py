@@ -12,13 +12,31 @@ import re
 from sandbox import Node
 
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
-_VOLATILE = ("ifindex", "link_index", "link_netnsid", "qdisc", "operstate", "txqlen", "group", "link", "permaddr")
+_VOLATILE = ("ifindex", "link_index", "link_netnsid", "qdisc", "operstate", "linkmode", "txqlen", "group", "link", "permaddr")
 
 
 def snapshot(node: Node) -> dict[str, object]:
     """Namespace ("" is the node's own) -> links with addresses, routes, rules, parameters."""
-    names = [entry["name"] for entry in json.loads(node.run("ip", "-json", "netns", "list").stdout or "[]")]
-    return {name: _namespace(node, name) for name in ["", *sorted(names)]}
+    text = node.run("/bin/sh", "-c", _READ, "sh", *_SYSCTLS).stdout
+    return {name: _namespace(*parts) for name, *parts in (block.split("\x02") for block in text.split("\x01")[1:])}
+
+
+# One process enters the node and reads all of it: \001 begins a namespace, \002 a part.
+_READ = r"""
+read='
+    printf "\001%s\002" "$1"; shift
+    ip -json address show; printf "\002"
+    ip -details -oneline route show table all; printf "\002"
+    iptables-save; printf "\002"
+    ip6tables-save; printf "\002"
+    sysctl -n "$@" 2>/dev/null
+'
+/bin/sh -c "$read" sh "" "$@"
+for file in /run/netns/*; do
+    [ -e "$file" ] && nsenter --net="$file" /bin/sh -c "$read" sh "${file##*/}" "$@"
+done
+exit 0
+"""
 
 
 def differences(before: dict[str, object], after: dict[str, object], path: str = "") -> list[str]:
@@ -36,16 +54,13 @@ def differences(before: dict[str, object], after: dict[str, object], path: str =
     return lines
 
 
-def _namespace(node: Node, name: str) -> dict[str, object]:
-    prefix = ["ip", "netns", "exec", name] if name else []
-    links = json.loads(node.run(*prefix, "ip", "-json", "address", "show").stdout)
-    routes = node.run(*prefix, "ip", "-details", "-oneline", "route", "show", "table", "all").stdout.splitlines()
+def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str) -> dict[str, object]:
     return {
-        "links": sorted((_link(link) for link in links), key=str),
+        "links": sorted((_link(link) for link in json.loads(links)), key=str),
         # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
-        "routes": sorted(line.strip() for line in routes if " fe80:" not in line and " ff00:" not in line),
-        "rules": {command: _tables(node.run(*prefix, command).stdout) for command in ("iptables-save", "ip6tables-save")},
-        "sysctls": node.run(*prefix, "sysctl", "-n", *_SYSCTLS, check=False).stdout.split(),
+        "routes": sorted(line.strip() for line in routes.splitlines() if " fe80:" not in line and " ff00:" not in line),
+        "rules": {"iptables-save": _tables(rules), "ip6tables-save": _tables(rules6)},
+        "sysctls": sysctls.split(),
     }
 
 
@@ -70,6 +85,7 @@ def _link(link: dict[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {key: value for key, value in link.items() if key not in _VOLATILE}
     if str(link["ifname"]).startswith(("br", "tap")):
         kept.pop("address", None)  # made up by the kernel
+        kept["flags"] = "UP" in str(link["flags"])  # a bridge without ports has no carrier
     addresses = link["addr_info"]
     assert isinstance(addresses, list)
     kept["addr_info"] = sorted(f"{a['local']}/{a['prefixlen']} {a.get('broadcast')}" for a in addresses if a["scope"] != "link")

@@ -68,7 +68,14 @@ def small_router(number: int, **changes: Any) -> dict[str, Any]:
             "addresses": [f"203.0.{113 + number // 200}.{number % 200 + 30}/16"],
             "gateway_ips": ["203.0.113.1"],
         },
-        "interfaces": [{"id": f"{number:04}in-port", "network_id": f"net{number:04}", "addresses": ["10.0.0.1/24"]}],
+        "interfaces": [
+            {
+                "id": f"{number:04}in-port",
+                "network_id": f"net{number:04}",
+                "mac_address": f"fa:16:3e:02:{number // 256:02x}:{number % 256:02x}",
+                "addresses": ["10.0.0.1/24"],
+            }
+        ],
         "floating_ips": [
             {"floating_ip_address": f"203.0.{213 + number // 200}.{number % 200 + 30}", "fixed_ip_address": "10.0.0.5"}
         ],

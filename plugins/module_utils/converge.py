@@ -53,7 +53,7 @@ class NodePlan:
     skipped: List[Dict[str, str]] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
     routers: Sequence[Router] = ()
-    leaving: Sequence[str] = ()  # root-side devices that go with deleted namespaces
+    leaving: Sequence[str] = ()  # root-side devices that go with deleted namespaces, and do not come again
 
 
 def require_node() -> None:
@@ -115,7 +115,7 @@ def plan_node(data: object, state: str, options: Options, driver: BridgeDriver) 
     desired = [desired_state(router, options, driver) for router in plan.routers]
     peers = {device.attachment.peer for d in desired for device in d.state.devices.values() if device.attachment}
     deletions = _plan_deletions(deleted, node, driver, plan, peers)
-    plan.changes = _plan_routers(desired, node, driver, plan.leaving) + deletions
+    plan.changes = _plan_routers(desired, node, driver, deleted) + deletions
     return plan
 
 
@@ -137,7 +137,7 @@ def _plan_deletions(
         owner = driver.owner(link)
         if owner in leaving:
             leaving[owner].append(link.name)
-    plan.leaving = [name for names in leaving.values() for name in names]
+    plan.leaving = [name for names in leaving.values() for name in names if name not in wanted_peers]
     observed = observe_routers(router_ids, node, driver)
     return [
         Change(
@@ -150,10 +150,10 @@ def _plan_deletions(
     ]
 
 
-def _plan_routers(desired: Sequence[Desired], node: NodeState, driver: BridgeDriver, leaving: Sequence[str]) -> List[Change]:
+def _plan_routers(desired: Sequence[Desired], node: NodeState, driver: BridgeDriver, deleted: Sequence[str]) -> List[Change]:
     observed = observe_routers([d.router.id for d in desired], node, driver)
     planner = Planner(node, driver)
-    planner.free(leaving)
+    planner.free(link.name for link in node.links.values() if driver.owner(link) in deleted)
     for d in desired:
         present = observed[d.router.id]
         if isinstance(present, RouterState):
