@@ -13,6 +13,7 @@ from .converge import NodePlan, RouterResult
 from .gather import describe_state
 from .interface_drivers.bridge import BridgeDriver
 
+LINE_LENGTH = 110  # characters of a diff's line before it is broken
 NAMED = 10  # failed routers that the closing sentence names one by one
 
 
@@ -25,7 +26,7 @@ def node_result(plan: NodePlan, results: Sequence[RouterResult], driver: BridgeD
     result: Dict[str, Any] = {
         "changed": bool(changed),
         "routers": routers,
-        "skipped": plan.skipped,
+        "skipped_routers": plan.skipped,  # "skipped" alone would make Ansible take the whole task for skipped
         "report": _report(plan),
         "warnings": plan.warnings,
         "msg": _summary(len(routers), len(changed), failed, len(plan.skipped)),
@@ -75,7 +76,7 @@ def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:
 
     def text(state: Any) -> str:
         described = describe_state(router_id, state, driver)
-        return json.dumps(described, indent=1, sort_keys=True) + "\n" if described else ""
+        return "".join(line + "\n" for line in _lines(described, ""))
 
     return {
         "before_header": "router %s" % router_id,
@@ -83,3 +84,17 @@ def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:
         "before": text(result.change.before),
         "after": text(result.change.after),
     }
+
+
+def _lines(value: Any, indent: str) -> List[str]:
+    """Nested data as lines in the manner of YAML, what fits on a line on one, so that a diff can be read."""
+    pairs = [("- ", entry) for entry in value] if isinstance(value, list) else [(k + ": ", v) for k, v in value.items()]
+    lines: List[str] = []
+    for label, entry in pairs:
+        text = entry if isinstance(entry, str) else json.dumps(entry)
+        if not isinstance(entry, (dict, list)) or len(indent) + len(label) + len(text) <= LINE_LENGTH:
+            lines.append(indent + label + text)
+        else:
+            lines.append((indent + label).rstrip())
+            lines += _lines(entry, indent + "  ")
+    return lines

@@ -108,7 +108,7 @@ routers:
       description: Devices and firewall rules in its namespace that are not ours, which are left alone.
       type: list
       elements: str
-skipped:
+skipped_routers:
   description: Routers that were given and are not meant for this node.
   returned: O(state) is V(overridden), V(replaced) or V(deleted)
   type: list

@@ -118,7 +118,7 @@ def test_gathered_data_converges_to_no_change(node: Node) -> None:
 def test_report_counts_what_the_node_carries(node: Node) -> None:
     result = run_engine(node, [router(), {"id": "inner"}, {"id": "down", "admin_state_up": False}])
     assert result["report"] == {"routers": 2, "ex_gw_ports": 1, "interfaces": 2, "floating_ips": 2}
-    assert result["skipped"] == [{"id": "down", "reason": "admin_state_up is false"}]
+    assert result["skipped_routers"] == [{"id": "down", "reason": "admin_state_up is false"}]
 
 
 def test_rendered_needs_no_root_and_touches_nothing(node: Node) -> None:

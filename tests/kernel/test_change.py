@@ -118,7 +118,7 @@ def is_leftover_bridge(line: str) -> bool:
     return line.startswith("//links: ") and "'ifname': 'brq" in line
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(["full", "ports swap addresses", "nothing"], 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(["full", "ports swap addresses", "nothing"], 2)))
 def test_replaced_leaves_others_alone(node: Node, first: str, second: str) -> None:
     run_engine(node, [*STATES[first], small_router(7)])
     result = run_engine(node, STATES[second], "replaced")

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""New addresses are announced by gratuitous ARP, seen on the external network's bridge."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from sandbox import Machine, Node
+from sandbox.engine import run_engine
+
+from ..routers import router
+
+MAC = "fa:16:3e:00:00:b0"
+_CAPTURE = """
+import socket, sys, time
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+raw.bind(("eth0", 0))
+raw.settimeout(0.1)
+print("ready", flush=True)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    try:
+        frame = raw.recv(99)
+    except TimeoutError:
+        continue
+    source, sender, target = frame[6:12], frame[28:32], frame[38:42]
+    if sender == target:
+        kind = {1: "request", 2: "reply"}[frame[21]]
+        print(kind, socket.inet_ntoa(sender), source.hex(":"), flush=True)
+"""
+
+
+def announced(node: Node, outside: Machine, routers: list[dict[str, object]], rounds: int) -> tuple[Counter[str], float]:
+    """The announcements that a run brings about, and how long the run took."""
+    capture = outside.start("/usr/bin/python3", "-c", _CAPTURE, "3.5")
+    assert capture.stdout is not None
+    assert capture.stdout.readline() == "ready\n"
+    started = time.monotonic()
+    assert "failed" not in run_engine(node, routers, send_arp_for_ha=rounds)
+    took = time.monotonic() - started
+    return Counter(capture.stdout.read().splitlines()), took
+
+
+def test_each_new_address_is_announced_and_no_other(node: Node) -> None:
+    outside = Machine(node, "outside", "br-ex", ["203.0.113.1/24"])
+    fewer = router(floating_ips=router()["floating_ips"][:1])
+    seen, took = announced(node, outside, [fewer], 3)
+    expected = {f"{kind} {address} {MAC}": 3 for kind in ("request", "reply") for address in ("203.0.113.10", "203.0.113.20")}
+    assert seen == expected
+    assert took < 1.5, "the run waited for the announcements"
+    seen, _took = announced(node, outside, [router()], 2)
+    assert seen == {f"{kind} 203.0.113.21 {MAC}": 2 for kind in ("request", "reply")}
+    assert announced(node, outside, [router()], 3)[0] == {}
+    run_engine(node, [])
+    assert announced(node, outside, [router()], 0)[0] == {}
