@@ -14,12 +14,12 @@ demo: venv
 	@.venv/bin/python -m demo
 
 test: lint sanity
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto
 
 lint: venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p demo
+	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p demo -p benchmarks
 	.venv/bin/ansible-lint --offline --profile production
 	.venv/bin/antsibull-changelog lint
 	shellcheck tools/* .ci/run

@@ -53,7 +53,8 @@ class NodePlan:
     skipped: List[Dict[str, str]] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
     routers: Sequence[Router] = ()
-    leaving: Sequence[str] = ()  # root-side devices that go with deleted namespaces, and do not come again
+    leaving: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Deleted router -> its root-side devices, which go with its namespace; without those that come again."""
 
 
 def require_node() -> None:
@@ -96,7 +97,7 @@ def plan_node(data: object, state: str, options: Options, driver: BridgeDriver) 
         unchanged = [Change(i, RouterPlan(i), ABSENT, ABSENT) for i in ids if i not in deleted]
         plan.changes = unchanged + _plan_deletions(deleted, node, driver, plan, wanted_peers=())
         return plan
-    checked = check_routers(data)
+    checked = check_routers(data, options.needs_network_ids)
     node = observe_node()
     plan = NodePlan(rejected=checked.rejected)
     plan.routers = [router for router in checked.routers if router.admin_state_up]
@@ -137,7 +138,7 @@ def _plan_deletions(
         owner = driver.owner(link)
         if owner in leaving:
             leaving[owner].append(link.name)
-    plan.leaving = [name for names in leaving.values() for name in names if name not in wanted_peers]
+    plan.leaving = {i: [name for name in names if name not in wanted_peers] for i, names in leaving.items()}
     observed = observe_routers(router_ids, node, driver)
     return [
         Change(
@@ -182,7 +183,7 @@ def converge(plan: NodePlan, options: Options) -> List[RouterResult]:
     """Make a planned run happen."""
     outcomes = apply_plans([change.plan for change in _in_order(plan)], options.send_arp_for_ha)
     by_id = {outcome.plan.router_id: outcome for outcome in outcomes}
-    wait_until_gone(plan.leaving)
+    wait_until_gone(name for router_id, names in plan.leaving.items() if by_id[router_id].error is None for name in names)
     return [
         RouterResult(change, tuple(by_id[change.router_id].actions), _error(change, by_id[change.router_id].error))
         for change in plan.changes

@@ -71,7 +71,6 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
     devices: Dict[str, Device] = {}
     addresses: Dict[str, Tuple[str, ...]] = {}
     sysctls = dict(NAMESPACE_SYSCTLS)
-    problems: List[str] = []
     on_link = _OnLink()
 
     def add_device(name: str, port: Union[Port, Gateway], bridge: str) -> None:
@@ -81,15 +80,10 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         for address in port.addresses:
             on_link.add(address.network, name)
 
-    for number, port in enumerate(router.interfaces):
+    for port in router.interfaces:
         if not port.admin_state_up:
             continue
-        bridge = options.internal_bridge_of(port.network_id)
-        if bridge is None:
-            what = "is required, since internal_bridge is %r" % options.internal_bridge
-            problems.append("interfaces[%d].network_id: %s" % (number, what))
-            continue
-        add_device(internal_device_name(port.id), port, bridge)
+        add_device(internal_device_name(port.id), port, options.internal_bridge_of(port.network_id))
     routes: Set[Route] = set()
     if router.gateway is not None:
         name = external_device_name(router.gateway.id)
@@ -98,7 +92,7 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         addresses[name] += tuple(floating)
         sysctls["net/ipv6/conf/%s/accept_ra" % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
         routes |= _gateway_routes(router.gateway, name, on_link)
-    extra, route_problems = _extra_routes(router.routes, on_link)
+    extra, problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}
     state = RouterState(
         namespace=True,
@@ -109,7 +103,7 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         firewall=rule_sets(router),
         loopback_up=True,
     )
-    return Desired(router, state, tuple(problems + route_problems))
+    return Desired(router, state, tuple(problems))
 
 
 def _gateway_comes_from_ra(gateway: Gateway) -> bool:

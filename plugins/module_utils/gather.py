@@ -17,7 +17,7 @@ from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX
 from .plan import floating_ip_pairs
 from .plan_routes import describe_route
-from .state import FAMILIES, IPV4, Device, RouterState
+from .state import FAMILIES, IPV4, IPV6, Device, Route, RouterState
 
 
 def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
@@ -57,9 +57,7 @@ def _gather_port(device: Device, addresses: List[str], driver: BridgeDriver) -> 
 
 def _gather_next_hops(state: RouterState, device: str) -> Dict[str, Any]:
     """Default routes by the gateway port, and what it has on the link."""
-    gateway_ips = [
-        hop.via for r in state.routes if r.destination == "default" for hop in r.nexthops if hop.via and hop.device == device
-    ]
+    gateway_ips = [hop.via for route in state.routes if _by_gateway(route) for hop in route.nexthops if hop.via]
     on_link = [
         _prefix(route.destination)
         for route in state.routes
@@ -71,12 +69,25 @@ def _gather_next_hops(state: RouterState, device: str) -> Dict[str, Any]:
 
 def _gather_routes(state: RouterState) -> List[Dict[str, str]]:
     return [
-        {"destination": _prefix(route.destination), "nexthop": hop.via}
+        {"destination": _destination(route), "nexthop": hop.via}
         for route in sorted(state.routes, key=lambda route: (route.family, route.destination))
-        if route.destination != "default"
+        if not _by_gateway(route)
         for hop in sorted(route.nexthops, key=lambda hop: hop.via or "")
         if hop.via
     ]
+
+
+def _by_gateway(route: Route) -> bool:
+    """A default route that gateway_ips ask for: one next hop, by the gateway port."""
+    return route.destination == "default" and all(
+        len(route.nexthops) == 1 and hop.device is not None and hop.device.startswith(EXTERNAL_PREFIX) for hop in route.nexthops
+    )
+
+
+def _destination(route: Route) -> str:
+    if route.destination == "default":
+        return "::/0" if route.family == IPV6 else "0.0.0.0/0"
+    return _prefix(route.destination)
 
 
 def _prefix(destination: str) -> str:

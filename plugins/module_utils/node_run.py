@@ -52,11 +52,13 @@ def gathered(driver: BridgeDriver) -> List[Dict[str, Any]]:
 
 def rendered(data: object, options: Options, driver: BridgeDriver) -> Dict[str, Any]:
     """Commands and rule sets that build the routers on an empty node, as text."""
-    checked = check_routers(data)
+    checked = check_routers(data, options.needs_network_ids)
     bridge = RootLink(options.external_network_bridge, 0, None, None, True, 1500)
     planner = Planner(NodeState(frozenset(), {bridge.name: bridge}), driver)
     routers: List[Dict[str, Any]] = []
     for router in checked.routers:
+        if not router.admin_state_up:
+            continue
         plan = planner.plan(desired_state(router, options, driver), ABSENT)
         entry: Dict[str, Any] = {"id": router.id, "commands": [], "rules": {}}
         for operation in (*plan.shared, *plan.own):

@@ -47,11 +47,14 @@ class Options:
     send_arp_for_ha: int = 3
     max_deletions: MaxDeletions = MaxDeletions(50, True)
 
-    def internal_bridge_of(self, network_id: Optional[str]) -> Optional[str]:
-        """The bridge of an internal network; None when its name needs a network id and there is none."""
-        if network_id is None:
-            return None if "{network_id}" in self.internal_bridge else self.internal_bridge
-        name = self.internal_bridge.replace("{network_id}", network_id[:NETWORK_ID_SHOWN])
+    @property
+    def needs_network_ids(self) -> bool:
+        """Whether internal ports must say their network, since the name of its bridge is made of it."""
+        return "{network_id}" in self.internal_bridge
+
+    def internal_bridge_of(self, network_id: Optional[str]) -> str:
+        """The bridge of an internal network."""
+        name = self.internal_bridge.replace("{network_id}", (network_id or "")[:NETWORK_ID_SHOWN])
         return name[:INTERFACE_NAME_LENGTH]
 
 

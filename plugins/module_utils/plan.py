@@ -198,8 +198,8 @@ class Planner:
                 if address not in have:
                     yield from _make_room(namespace, name, address, going)
                     yield _add_address(namespace, name, address)
-                    if ":" not in address:
-                        announced.append(Announce(namespace, (), name, address.split("/")[0]))
+            new = wanted if _mac_address_changes(name, state, observed) else [a for a in wanted if a not in have]
+            announced += [Announce(namespace, (), name, address.split("/")[0]) for address in new if ":" not in address]
             removals += [_delete_address(namespace, name, address) for address in going]
         yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
         yield from removals
@@ -218,6 +218,11 @@ def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
         yield "MTU of %s set to %d" % (want.name, want.mtu), "mtu %d" % want.mtu
     if not have.up:
         yield "device %s set up" % want.name, "up"
+
+
+def _mac_address_changes(device: str, state: RouterState, observed: RouterState) -> bool:
+    present, wanted = observed.devices.get(device), state.devices[device].mac_address
+    return present is not None and wanted is not None and present.mac_address != wanted
 
 
 def _make_room(namespace: str, device: str, address: str, going: List[str]) -> Iterable[Operation]:

@@ -56,9 +56,12 @@ class Checked:
     rejected: Tuple[Rejected, ...]
 
 
-def check_routers(data: object) -> Checked:
-    """Check a list of routers in canonical form. Raises :class:`NotRouterData` when it is no list."""
-    readings = [_read_router(entry, path) for path, entry in _entries(data)]
+def check_routers(data: object, network_ids_required: bool = False) -> Checked:
+    """Check a list of routers in canonical form. Raises :class:`NotRouterData` when it is no list.
+
+    ``network_ids_required``: internal ports must say their network, which names its bridge.
+    """
+    readings = [_read_router(entry, path, network_ids_required) for path, entry in _entries(data)]
     _reject_double_claims(readings)
     return Checked(
         routers=tuple(r.router for r in readings if r.router is not None and not r.errors),
@@ -196,8 +199,9 @@ def _parse_name(value: object) -> str:
 class _Reading:
     """What became of one entry: its errors, the router if it could be read, and what it lays claim to."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, network_ids_required: bool) -> None:
         self.path = path
+        self.network_ids_required = network_ids_required
         self.errors: List[str] = []
         self.router_id: Optional[str] = None
         self.router: Optional[Router] = None
@@ -213,8 +217,8 @@ class _Reading:
             self.claims[claim] = path
 
 
-def _read_router(entry: object, path: str) -> _Reading:
-    reading = _Reading(path)
+def _read_router(entry: object, path: str, network_ids_required: bool) -> _Reading:
+    reading = _Reading(path, network_ids_required)
     fields = _Fields.of(entry, path, reading.errors)
     if fields is None:
         return reading
@@ -244,7 +248,7 @@ def _read_port(fields: _Fields, reading: _Reading, device_name: Callable[[str], 
         fields.wrong("mtu", "%d is too small for IPv6, which needs %d" % (mtu, IPV6_MINIMUM_MTU))
     if port_id is not None:
         # Two ids that begin alike give one device name, which a node can have only once.
-        reading.claim("port id, of which the device name has", device_name(port_id)[3:], fields.path + ".id")
+        reading.claim("port id beginning with", device_name(port_id)[3:], fields.path + ".id")
     for index, address in enumerate(addresses):
         reading.claim("address", address.ip, "%s.addresses[%d]" % (fields.path, index))
     return {
@@ -258,6 +262,8 @@ def _read_port(fields: _Fields, reading: _Reading, device_name: Callable[[str], 
 
 def _read_interface(fields: _Fields, reading: _Reading) -> Port:
     port = Port(**_read_port(fields, reading, internal_device_name), admin_state_up=fields.boolean("admin_state_up"))
+    if port.network_id is None and reading.network_ids_required:
+        fields.get("network_id", required=True)
     if fields.values.get("addresses") == []:
         fields.wrong("addresses", "an internal port needs at least one address")
     fields.refuse_unknown()

@@ -10,6 +10,7 @@ its path and one bad record does not block the others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -29,8 +30,15 @@ def routers_from_neutron(routers: Any) -> Any:
     return [_router(router) for router in routers] if isinstance(routers, (list, tuple)) else routers
 
 
+def _mapped(value: Any, function: Callable[[dict[str, Any]], Any]) -> Any:
+    """A list with its dicts mapped; what is no list, or no dict in it, as it is."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [function(entry) if isinstance(entry, dict) else entry for entry in value]
+
+
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value or () if isinstance(entry, dict)] if isinstance(value, (list, tuple)) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, (list, tuple)) else []
 
 
 def _present(mapping: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +58,9 @@ def _router(router: Any) -> Any:
             "admin_state_up": router.get("admin_state_up"),
             "enable_snat": enable_snat,
             "gateway": _gateway(gateway) if gateway else None,
-            "interfaces": [_interface(port) for port in _dicts(router.get("_interfaces"))],
-            "floating_ips": [_floating_ip(fip) for fip in _dicts(router.get("_floatingips"))],
-            "routes": [
-                {"destination": route.get("destination"), "nexthop": route.get("nexthop")}
-                for route in _dicts(router.get("routes"))
-            ],
+            "interfaces": _mapped(router.get("_interfaces", []), _interface),
+            "floating_ips": _mapped(router.get("_floatingips", []), _floating_ip),
+            "routes": _mapped(router.get("routes", []), _route),
         }
     )
 
@@ -72,7 +77,7 @@ def _port(port: dict[str, Any]) -> dict[str, Any]:
         "network_id": port.get("network_id"),
         "mac_address": port.get("mac_address"),
         "mtu": port.get("mtu"),
-        "addresses": [_address(fixed_ip, cidrs) for fixed_ip in _dicts(port.get("fixed_ips"))],
+        "addresses": _mapped(port.get("fixed_ips"), lambda fixed_ip: _address(fixed_ip, cidrs)),
     }
 
 
@@ -99,8 +104,12 @@ def _gateway(port: Any) -> Any:
         if gateway_ip:
             # One default route per address family: the first subnet's, as the port's first fixed IP is its own.
             gateway_ips.setdefault(":" in str(gateway_ip), gateway_ip)
-    extra_subnets = [subnet.get("cidr") for subnet in _dicts(port.get("extra_subnets"))]
+    extra_subnets = _mapped(port.get("extra_subnets", []), lambda subnet: subnet.get("cidr"))
     return _present({**_port(port), "gateway_ips": list(gateway_ips.values()), "extra_subnets": extra_subnets})
+
+
+def _route(route: dict[str, Any]) -> dict[str, Any]:
+    return {"destination": route.get("destination"), "nexthop": route.get("nexthop")}
 
 
 def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:

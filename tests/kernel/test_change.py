@@ -100,8 +100,8 @@ def test_every_change_is_predicted_and_complete(node: Node, second: str) -> None
         fresh.add_bridge("br-ex")
         assert "failed" not in run_engine(fresh, target)
         expected = snapshot(fresh)
-    for first in STATES:
-        run_engine(node, STATES[first])  # out of the target state, or the empty node
+    for first, start in STATES.items():
+        run_engine(node, start)  # out of the target state, or the empty node
         predicted = run_engine(node, target, check=True, diff=True)
         done = run_engine(node, target, diff=True)
         context = f"{first} -> {second}"

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which rule sets a router needs. What they do to packets is for other tests; here it is the exact text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets, with_jumps
+from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6, Tables
+
+from ..routers import router
+from .engine_objects import parsed
+
+NOTHING: dict[int, Tables] = {IPV4: {}, IPV6: {}}
+JUMPS = {
+    "PREROUTING": (":ACCEPT", "-j l3-PREROUTING"),
+    "OUTPUT": (":ACCEPT", "-j l3-OUTPUT"),
+    "POSTROUTING": (":ACCEPT", "-j l3-POSTROUTING"),
+}
+TO_FIXED = (
+    "-d 203.0.113.20/32 -j DNAT --to-destination 10.0.0.5",
+    "-d 203.0.113.21/32 -j DNAT --to-destination 10.0.1.5",
+)
+TO_FLOATING = (
+    "-s 10.0.0.5/32 -j SNAT --to-source 203.0.113.20 --random-fully",
+    "-s 10.0.1.5/32 -j SNAT --to-source 203.0.113.21 --random-fully",
+)
+MARK = "-i qg-aaaa0000-ex -j MARK --set-xmark 0x2/0xffff"
+NOT_BY_GATEWAY = "! -o qg-aaaa0000-ex -m conntrack ! --ctstate DNAT -j RETURN"
+SNAT = "-o qg-aaaa0000-ex -j SNAT --to-source 203.0.113.10 --random-fully"
+HAIRPIN = "-m mark ! --mark 0x2/0xffff -m conntrack --ctstate DNAT -j SNAT --to-source 203.0.113.10 --random-fully"
+
+
+def rules(gateway: dict[str, Any] | None = None, **changes: Any) -> dict[int, Tables]:
+    """The rule sets of the router with everything, some of it changed."""
+    data = router(**changes)
+    data["gateway"].update(gateway or {})
+    return dict(rule_sets(parsed(data)))
+
+
+def nat(chains: dict[str, tuple[str, ...]]) -> dict[int, Tables]:
+    return {IPV4: {"nat": {**JUMPS, **chains}}, IPV6: {}}
+
+
+FULL = {
+    "l3-PREROUTING": (MARK, *TO_FIXED),
+    "l3-OUTPUT": TO_FIXED,
+    "l3-POSTROUTING": (NOT_BY_GATEWAY, "-j l3-snat"),
+    "l3-snat": ("-j l3-float-snat", SNAT, HAIRPIN),
+    "l3-float-snat": TO_FLOATING,
+}
+WITHOUT_FLOATING_IPS = {
+    "l3-PREROUTING": (MARK,),
+    "l3-OUTPUT": (),
+    "l3-POSTROUTING": (NOT_BY_GATEWAY, "-j l3-snat"),
+    "l3-snat": ("-j l3-float-snat", SNAT),
+    "l3-float-snat": (),
+}
+
+
+def test_a_full_router() -> None:
+    assert rules() == nat(FULL)
+
+
+def test_source_nat_alone() -> None:
+    assert rules(floating_ips=[]) == nat(WITHOUT_FLOATING_IPS)
+
+
+def test_without_source_nat_floating_ips_work_all_the_same() -> None:
+    assert rules(enable_snat=False) == nat({**FULL, "l3-snat": ("-j l3-float-snat", HAIRPIN)})
+
+
+def test_without_source_nat_and_floating_ips_there_is_nothing() -> None:
+    assert rules(enable_snat=False, floating_ips=[]) == NOTHING
+
+
+def test_without_a_gateway_there_is_nothing() -> None:
+    assert rule_sets(parsed(router(gateway=None))) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "floating_ip", [{"floating_ip_address": "203.0.113.20"}, {"floating_ip_address": "203.0.113.20", "fixed_ip_address": None}]
+)
+def test_a_floating_ip_without_fixed_address_is_not_installed(floating_ip: dict[str, Any]) -> None:
+    assert rules(floating_ips=[floating_ip]) == nat(WITHOUT_FLOATING_IPS)
+    assert rules(floating_ips=[floating_ip], enable_snat=False) == NOTHING
+    installed = {"floating_ip_address": "203.0.113.21", "fixed_ip_address": "10.0.1.5"}
+    assert rules(floating_ips=[floating_ip, installed])[IPV4]["nat"]["l3-OUTPUT"] == TO_FIXED[1:]
+
+
+def test_a_gateway_of_ipv6_only_needs_no_nat() -> None:
+    assert rules({"addresses": ["2001:db8:e::10/64"]}, floating_ips=[]) == NOTHING
+
+
+def test_floating_ips_on_a_gateway_of_ipv6_only_have_no_address_for_a_hairpin() -> None:
+    assert rules({"addresses": ["2001:db8:e::10/64"]}) == nat({**FULL, "l3-snat": ("-j l3-float-snat",)})
+
+
+def test_the_first_address_of_ipv4_is_the_source() -> None:
+    addresses = ["2001:db8:e::10/64", "203.0.113.30/24", "203.0.113.10/24"]
+    assert rules({"addresses": addresses}, floating_ips=[])[IPV4]["nat"]["l3-snat"] == (
+        "-j l3-float-snat",
+        "-o qg-aaaa0000-ex -j SNAT --to-source 203.0.113.30 --random-fully",
+    )
+
+
+def test_ipv6_is_never_translated() -> None:
+    assert rules()[IPV6] == {}
+
+
+def test_built_in_chains_jump_to_ours_of_the_same_name_and_to_no_other() -> None:
+    chains = {"l3-FORWARD": ("-j l3-scope",), "l3-scope": ()}
+    assert with_jumps(chains) == {"FORWARD": (":ACCEPT", "-j l3-FORWARD"), **chains}
+    assert with_jumps({}) == {}

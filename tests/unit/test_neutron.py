@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Neutron's routers become router data; what is wrong in them passes through and is found later, one by one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron import routers_from_neutron
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "neutron"
+
+
+def example(form: str) -> list[dict[str, Any]]:
+    return list(json.loads((EXAMPLES / f"sync_routers-{form}.json").read_text()))
+
+
+def uuid(short: str) -> str:
+    return f"000000{short}-1111-4222-8333-0000000000{short}"
+
+
+def mapped(router: dict[str, Any]) -> dict[str, Any]:
+    (result,) = routers_from_neutron([router])
+    return dict(result)
+
+
+def gateway(**port: Any) -> dict[str, Any]:
+    return dict(mapped({"id": "r", "gw_port": {"id": "g", **port}})["gateway"])
+
+
+@pytest.mark.parametrize("form", ["2013", "current", "dual-stack"])
+def test_the_examples_are_correct_router_data(form: str) -> None:
+    checked = check_routers(routers_from_neutron(example(form)))
+    assert (len(checked.routers), checked.rejected) == (1, ())
+
+
+def test_the_form_of_2013() -> None:
+    assert routers_from_neutron(example("2013")) == [
+        {
+            "id": uuid("a0"),
+            "name": "r1",
+            "admin_state_up": True,
+            "gateway": {
+                "id": uuid("b0"),
+                "network_id": uuid("ee"),
+                "mac_address": "fa:16:3e:00:00:b0",
+                "addresses": ["203.0.113.10/24"],
+                "gateway_ips": ["203.0.113.1"],
+                "extra_subnets": [],
+            },
+            "interfaces": [
+                {
+                    "id": uuid("c0"),
+                    "network_id": uuid("f0"),
+                    "mac_address": "fa:16:3e:00:00:c0",
+                    "admin_state_up": True,
+                    "addresses": ["10.0.0.1/24"],
+                }
+            ],
+            "floating_ips": [{"id": uuid("d0"), "floating_ip_address": "203.0.113.20", "fixed_ip_address": "10.0.0.5"}],
+            "routes": [],
+        }
+    ]
+
+
+def test_the_current_form_with_both_address_families() -> None:
+    assert routers_from_neutron(example("dual-stack")) == [
+        {
+            "id": uuid("a0"),
+            "name": "r1",
+            "admin_state_up": True,
+            "enable_snat": True,
+            "gateway": {
+                "id": uuid("b0"),
+                "network_id": uuid("ee"),
+                "mac_address": "fa:16:3e:00:00:b0",
+                "mtu": 1500,
+                "addresses": ["203.0.113.10/24", "2001:db8:e::10/64"],
+                "gateway_ips": ["203.0.113.1", "2001:db8:e::1"],
+                "extra_subnets": [],
+            },
+            "interfaces": [
+                {
+                    "id": uuid("c0"),
+                    "network_id": uuid("f0"),
+                    "mac_address": "fa:16:3e:00:00:c0",
+                    "mtu": 1450,
+                    "admin_state_up": True,
+                    "addresses": ["10.0.0.1/24"],
+                },
+                {
+                    "id": uuid("c1"),
+                    "network_id": uuid("f1"),
+                    "mac_address": "fa:16:3e:00:00:c1",
+                    "mtu": 1450,
+                    "admin_state_up": True,
+                    "addresses": ["2001:db8:1::1/64"],
+                },
+            ],
+            "floating_ips": [{"id": uuid("d0"), "floating_ip_address": "203.0.113.20", "fixed_ip_address": "10.0.0.5"}],
+            "routes": [{"destination": "192.168.50.0/24", "nexthop": "10.0.0.254"}],
+        }
+    ]
+
+
+def test_the_answer_of_a_running_neutron() -> None:
+    (router,) = routers_from_neutron(example("current"))
+    assert (router["id"], router["enable_snat"]) == ("26fc574d-28c5-4ea7-974f-92a80dc0fed9", True)
+    assert router["gateway"]["addresses"] == ["198.18.0.172/16"]
+    assert router["gateway"]["gateway_ips"] == ["198.18.255.254"]
+    assert [(port["addresses"], port["mtu"]) for port in router["interfaces"]] == [
+        (["fd00:20::/64"], 1450),
+        (["10.0.0.1/24"], 1450),
+    ]
+    # A floating IP of port forwardings stands in a list of its own and is not among these.
+    assert [(f["floating_ip_address"], f["fixed_ip_address"]) for f in router["floating_ips"]] == [("198.18.0.216", "10.0.0.238")]
+    assert router["routes"] == [{"destination": "10.99.0.0/16", "nexthop": "10.0.0.254"}]
+
+
+@pytest.mark.parametrize(
+    ("association", "fixed"),
+    [
+        ({"port_id": "p", "fixed_ip_address": "10.0.0.5"}, "10.0.0.5"),
+        ({"fixed_ip_address": "10.0.0.5"}, "10.0.0.5"),
+        ({"port_id": None, "fixed_ip_address": "10.0.0.5"}, None),
+        ({"port_id": "", "fixed_ip_address": "10.0.0.5"}, None),
+        ({"port_id": "p", "fixed_ip_address": None}, None),
+        ({"port_id": "p", "fixed_ip_address": ""}, None),
+        ({"port_id": "p"}, None),
+        ({}, None),
+    ],
+)
+def test_a_floating_ip_is_installed_with_both_port_and_fixed_address(association: dict[str, Any], fixed: str | None) -> None:
+    floating_ip = {"id": "f", "floating_ip_address": "203.0.113.20", **association}
+    (result,) = mapped({"id": "r", "_floatingips": [floating_ip]})["floating_ips"]
+    assert result == {"id": "f", "floating_ip_address": "203.0.113.20", "fixed_ip_address": fixed}
+
+
+@pytest.mark.parametrize(
+    ("subnets", "gateway_ips"),
+    [
+        ([], []),
+        (["203.0.113.1", "198.51.100.1"], ["203.0.113.1"]),
+        (["2001:db8::1", "203.0.113.1", "2001:db8:1::1", "198.51.100.1"], ["2001:db8::1", "203.0.113.1"]),
+        ([None, "198.51.100.1"], ["198.51.100.1"]),
+        ([""], []),
+        ([7], [7]),
+    ],
+)
+def test_of_several_subnets_the_first_gateway_of_each_family_counts(subnets: list[Any], gateway_ips: list[Any]) -> None:
+    assert gateway(subnets=[{"gateway_ip": address} for address in subnets])["gateway_ips"] == gateway_ips
+
+
+def test_extra_subnets_are_the_gateways() -> None:
+    port = {"extra_subnets": [{"cidr": "198.51.100.0/24"}, {"cidr": "2001:db8:5::/48"}]}
+    assert gateway(**port)["extra_subnets"] == ["198.51.100.0/24", "2001:db8:5::/48"]
+    (interface,) = mapped({"id": "r", "_interfaces": [{"id": "p", **port}]})["interfaces"]
+    assert "extra_subnets" not in interface
+
+
+@pytest.mark.parametrize(
+    ("router", "enable_snat"),
+    [
+        ({}, None),
+        ({"enable_snat": False}, False),
+        ({"external_gateway_info": {"enable_snat": False}}, False),
+        ({"enable_snat": True, "external_gateway_info": {"enable_snat": False}}, True),
+        ({"external_gateway_info": None}, None),
+        ({"external_gateway_info": "none"}, None),
+    ],
+)
+def test_enable_snat_is_the_routers_or_its_gateways(router: dict[str, Any], enable_snat: bool | None) -> None:
+    assert mapped({"id": "r", **router}).get("enable_snat") is enable_snat
+
+
+@pytest.mark.parametrize("data", [None, "error", 7, {"routers": []}])
+def test_what_is_no_list_passes_through(data: object) -> None:
+    assert routers_from_neutron(data) == data
+
+
+@pytest.mark.parametrize("entry", [None, "r1", 7, ["r1"]])
+def test_what_is_no_router_passes_through(entry: object) -> None:
+    good = {"id": "r", "interfaces": [], "floating_ips": [], "routes": []}
+    assert routers_from_neutron([entry, {"id": "r"}]) == [entry, good]
+
+
+def test_what_is_no_mapping_inside_of_a_router_passes_through() -> None:
+    """Left out, it would look like a port or a floating IP that is to go."""
+    router = {
+        "id": "r",
+        "_interfaces": ["broken", None],
+        "_floatingips": "broken",
+        "routes": [7],
+        "gw_port": {"id": "g", "fixed_ips": [1]},
+    }
+    assert mapped(router) == {
+        "id": "r",
+        "gateway": {"id": "g", "addresses": [1], "gateway_ips": [], "extra_subnets": []},
+        "interfaces": ["broken", None],
+        "floating_ips": "broken",
+        "routes": [7],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fixed_ip", "subnets", "address"),
+    [
+        ({"ip_address": "10.0.0.1", "prefixlen": 24}, [], "10.0.0.1/24"),
+        ({"ip_address": "10.0.0.1", "prefixlen": 24, "subnet_id": "s"}, [{"id": "s", "cidr": "10.0.0.0/16"}], "10.0.0.1/24"),
+        (
+            {"ip_address": "10.0.0.1", "subnet_id": "s"},
+            [{"id": "t", "cidr": "10.0.0.0/8"}, {"id": "s", "cidr": "10.0.0.0/16"}],
+            "10.0.0.1/16",
+        ),
+        ({"ip_address": "10.0.0.1", "subnet_id": "s"}, [{"id": "t", "cidr": "10.0.0.0/16"}], "10.0.0.1"),
+        ({"ip_address": "10.0.0.1", "subnet_id": "s"}, [{"id": "s", "cidr": "broken"}], "10.0.0.1"),
+        ({"ip_address": "10.0.0.1", "subnet_id": "s"}, [{"id": "s", "cidr": None}], "10.0.0.1"),
+        ({"ip_address": "10.0.0.1"}, [], "10.0.0.1"),
+        ({"ip_address": "broken", "prefixlen": 24}, [], "broken/24"),
+        ({"ip_address": "10.0.0.1", "prefixlen": "x"}, [], "10.0.0.1/x"),
+        ({}, [], None),
+    ],
+)
+def test_addresses_and_their_prefix_lengths(fixed_ip: dict[str, Any], subnets: list[dict[str, Any]], address: str | None) -> None:
+    assert gateway(fixed_ips=[fixed_ip], subnets=subnets)["addresses"] == [address]
+
+
+def test_one_bad_record_is_reported_with_its_path_and_blocks_no_other() -> None:
+    bad = example("2013")[0]
+    bad["_interfaces"][0]["subnet"] = None
+    bad["_interfaces"][0]["mac_address"] = "broken"
+    bad["gw_port"] = "broken"
+    bad["_floatingips"][0]["floating_ip_address"] = None
+    checked = check_routers(routers_from_neutron([bad, {"id": "good"}, "broken"]))
+    assert [router.id for router in checked.routers] == ["good"]
+    assert [error for rejected in checked.rejected for error in rejected.errors] == [
+        "routers[0].gateway: expected a mapping, not 'broken'",
+        "routers[0].interfaces[0].addresses[0]: '10.0.0.1' has no prefix length (such as /24)",
+        "routers[0].interfaces[0].mac_address: 'broken' is not a MAC address (such as fa:16:3e:00:00:01)",
+        "routers[0].floating_ips[0].floating_ip_address: is required",
+        "routers[2]: expected a mapping, not 'broken'",
+    ]
