@@ -18,6 +18,7 @@ import socket
 from .model import IPAddress, IPInterface, IPNetwork
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+_LENGTH = re.compile(r"(0|[1-9][0-9]{0,2})\Z")  # to ip, a leading zero means octal
 _LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 
 
@@ -33,7 +34,8 @@ def parse_address(text: object) -> IPAddress:
             if family == socket.AF_INET:
                 return ipaddress.IPv4Address(packed)
             address = ipaddress.IPv6Address(packed)
-            if address.ipv4_mapped is None:
+            # Forms with an IPv4 address in them (RFC 4291, section 2.5.5) are written in two ways.
+            if address.ipv4_mapped is None and not 1 < int(address) < 1 << 32:
                 return address
     raise ValueError("is not an IP address")
 
@@ -48,7 +50,7 @@ def _split(text: object) -> tuple[IPAddress, int]:
         raise ValueError("is not an IP address" if slash else "is not an IP address with a prefix length") from None
     if not slash:
         raise ValueError("has no prefix length (such as /%d)" % (24 if address.version == 4 else 64))
-    if not (length.isascii() and length.isdigit() and len(length) <= 3 and int(length) <= address.max_prefixlen):
+    if not (_LENGTH.match(length) and int(length) <= address.max_prefixlen):
         raise ValueError("has a prefix length that is not a number from 0 to %d" % address.max_prefixlen)
     return address, int(length)
 
@@ -76,7 +78,7 @@ def refuse_unusable(address: IPAddress) -> None:
     """Refuse what can be no router's own address on a network (RFC 6890)."""
     for kind in ("unspecified", "loopback", "multicast", "link_local"):
         if getattr(address, "is_" + kind):
-            raise ValueError("is a %s address" % kind.replace("_", "-"))
+            raise ValueError("is %s %s address" % ("an" if kind == "unspecified" else "a", kind.replace("_", "-")))
     if address.version == 4 and (address.packed[0] == 0 or address.packed[0] >= 240):
         raise ValueError("is a reserved address")
 

@@ -21,6 +21,7 @@ IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 NAMESPACE_PREFIX = "qrouter-"
 INTERNAL_PREFIX = "qr-"
 EXTERNAL_PREFIX = "qg-"
+NETWORK_ID_SHOWN = 11  # characters of a network id in a bridge name, as the linuxbridge agent cuts it
 DEVICE_NAME_LENGTH = 14  # the agent's DEV_NAME_LEN: one less than the kernel's limit
 
 

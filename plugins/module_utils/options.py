@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
-NETWORK_ID_SHOWN = 11  # characters of a network id in a bridge name, as the linuxbridge agent cuts it
+from .model import NETWORK_ID_SHOWN
+
 INTERFACE_NAME_LENGTH = 15  # IFNAMSIZ without the final null
 _INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
 _DELETIONS = re.compile(r"([0-9]{1,9})(%?)\Z")
@@ -54,8 +55,7 @@ class Options:
 
     def internal_bridge_of(self, network_id: Optional[str]) -> str:
         """The bridge of an internal network."""
-        name = self.internal_bridge.replace("{network_id}", (network_id or "")[:NETWORK_ID_SHOWN])
-        return name[:INTERFACE_NAME_LENGTH]
+        return self.internal_bridge.replace("{network_id}", (network_id or "")[:NETWORK_ID_SHOWN])
 
 
 def parse_options(params: Mapping[str, Any]) -> Options:
@@ -64,8 +64,11 @@ def parse_options(params: Mapping[str, Any]) -> Options:
     if not _INTERFACE_NAME.match(external):
         raise InvalidOption("external_network_bridge: %r cannot be the name of a bridge." % external)
     internal = params["internal_bridge"]
-    if not _INTERFACE_NAME.match(internal.replace("{network_id}", "x")):
-        raise InvalidOption("internal_bridge: %r cannot be the name of a bridge; '{network_id}' is the only pattern." % internal)
+    if not _INTERFACE_NAME.match(internal.replace("{network_id}", "x" * NETWORK_ID_SHOWN)):
+        raise InvalidOption(
+            "internal_bridge: %r cannot be the name of a bridge, which has at most %d characters; '{network_id}' is the"
+            " only pattern and stands for %d." % (internal, INTERFACE_NAME_LENGTH, NETWORK_ID_SHOWN)
+        )
     return Options(
         interface_driver=params["interface_driver"] or "",
         external_network_bridge=external,

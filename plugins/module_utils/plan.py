@@ -152,9 +152,9 @@ class Planner:
     @staticmethod
     def _sysctls(namespace: str, created: Sequence[Device], state: RouterState, observed: RouterState) -> Iterable[Operation]:
         for key, value in state.sysctls.items():
-            if observed.sysctls.get(key) != value:
-                # The parameters of a new namespace or device belong to making it, and are not told one by one.
-                new = not observed.namespace or any("/%s/" % device.name in key for device in created)
+            # The parameters of a new namespace or device belong to making it, and are not told one by one.
+            new = not observed.namespace or any("/%s/" % device.name in key for device in created)
+            if new or observed.sysctls.get(key) != value:
                 actions = () if new else ("sysctl %s set to %s" % (key.replace("/", "."), value),)
                 yield SetSysctl(namespace, actions, key, value)
 

@@ -32,10 +32,9 @@ def route_operations(
             yield _put(namespace, "replace", route)
         else:
             yield _put(namespace, "add", route)
-    for key, present in have.items():
-        if key not in want:
-            # What depends on another route goes first.
-            yield from (_delete(namespace, route) for route in sorted(present, key=_order, reverse=True))
+    unwanted = [route for key, present in have.items() if key not in want for route in present]
+    # What depends on another route goes first.
+    yield from (_delete(namespace, route) for route in sorted(unwanted, key=_order, reverse=True))
 
 
 def _by_key(routes: Iterable[Route]) -> Dict[Tuple[int, str, str, int], List[Route]]:

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Ty
 
 from .addresses import parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
 from .model import (
+    NETWORK_ID_SHOWN,
     ExtraRoute,
     FloatingIP,
     Gateway,
@@ -63,6 +64,8 @@ def check_routers(data: object, network_ids_required: bool = False) -> Checked:
     """
     readings = [_read_router(entry, path, network_ids_required) for path, entry in _entries(data)]
     _reject_double_claims(readings)
+    if network_ids_required:
+        _reject_shared_bridges(readings)
     return Checked(
         routers=tuple(r.router for r in readings if r.router is not None and not r.errors),
         rejected=tuple(Rejected(r.router_id or r.path, r.router_id is not None, tuple(r.errors)) for r in readings if r.errors),
@@ -280,7 +283,7 @@ def _read_gateway(router: _Fields, reading: _Reading) -> Optional[Gateway]:
     gateway = Gateway(
         **_read_port(fields, reading, external_device_name),
         gateway_ips=fields.parsed_entries("gateway_ips", _parse_nexthop),
-        extra_subnets=fields.parsed_entries("extra_subnets", parse_network),
+        extra_subnets=fields.parsed_entries("extra_subnets", _parse_subnet),
     )
     families = [address.version for address in gateway.gateway_ips]
     for family in sorted(set(families)):
@@ -288,6 +291,13 @@ def _read_gateway(router: _Fields, reading: _Reading) -> Optional[Gateway]:
             fields.wrong("gateway_ips", "has %d IPv%d addresses; one per address family" % (families.count(family), family))
     fields.refuse_unknown()
     return gateway
+
+
+def _parse_subnet(value: object) -> IPNetwork:
+    network = parse_network(value)
+    if network.prefixlen == 0 or network.is_multicast or network.is_loopback:
+        raise ValueError("is no network that can be on a link")
+    return network
 
 
 def _parse_nexthop(value: object) -> Any:
@@ -357,3 +367,18 @@ def _reject_double_claims(readings: List[_Reading]) -> None:
             others = ", ".join(sorted({r.claims[(kind, value)] for r in rivals if r is not reading}))
             label = "floating IP" if kind == "address" else kind
             reading.errors.append("%s: %s %s is claimed by %s too" % (reading.claims[(kind, value)], label, value, others))
+
+
+def _reject_shared_bridges(readings: List[_Reading]) -> None:
+    """Networks whose ids begin alike would have one bridge, and be one network."""
+    places: Dict[str, Dict[str, List[Tuple[_Reading, str]]]] = {}
+    for reading in readings:
+        for number, port in enumerate(reading.router.interfaces if reading.router else ()):
+            if port.network_id is not None:
+                place = (reading, "%s.interfaces[%d].network_id" % (reading.path, number))
+                places.setdefault(port.network_id[:NETWORK_ID_SHOWN], {}).setdefault(port.network_id, []).append(place)
+    for beginning, networks in places.items():
+        if len(networks) > 1:
+            names = " and ".join(sorted(networks))
+            for reading, path in (place for several in networks.values() for place in several):
+                reading.errors.append("%s: networks %s would share the bridge of %s" % (path, names, beginning))

@@ -6,12 +6,13 @@
 
 Tables hold what is ours: chains with our prefix whole; of a built-in chain, its policy (as ``:ACCEPT``) and its
 rules down to the last jump to a chain of ours. So a jump that is missing, doubled or no longer the first shows
-as a difference of that chain, and foreign rules after it do not.
+as a difference of that chain, and foreign rules after it do not. Of somebody else's chain likewise (with ``:-``), if
+it jumps to one of ours: it must not, since it would keep that chain from ever being removed.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .firewall import CHAIN_PREFIX
 from .state import Chains, Tables
@@ -33,7 +34,7 @@ def is_ours(chain: str) -> bool:
 
 def _jumps_to_ours(rule: str) -> bool:
     words = rule.rsplit(" ", 2)
-    return len(words) >= 2 and words[-2] in ("-j", "-g") and is_ours(words[-1])
+    return len(words) >= 2 and words[-2] in ("-j", "-g") and is_ours(words[-1]) and '"' not in words[-1]
 
 
 def parse_save(text: str) -> SavedRules:
@@ -62,18 +63,21 @@ def parse_save(text: str) -> SavedRules:
     return SavedRules(ours, tuple(foreign))
 
 
-def _split_chain(chain: str, policy: str, rules: Sequence[str]) -> Tuple[Tuple[str, ...] | None, Sequence[str]]:
+def _split_chain(chain: str, policy: str, rules: Sequence[str]) -> Tuple[Optional[Tuple[str, ...]], Sequence[str]]:
     if is_ours(chain):
         return tuple(rules), ()
     jumps = [number for number, rule in enumerate(rules) if _jumps_to_ours(rule)]
     others = [rule for number, rule in enumerate(rules) if number not in jumps]
-    if policy == "-":  # somebody else's chain
+    if policy == "-" and not jumps:
         return None, others
     return (":" + policy, *(rules[: jumps[-1] + 1] if jumps else ())), others
 
 
-def _chain(chains: Chains, chain: str) -> Tuple[str, ...] | None:
-    return chains.get(chain, None if is_ours(chain) else UNTOUCHED)
+def _chain(chains: Chains, chain: str, other: Chains) -> Optional[Tuple[str, ...]]:
+    """A chain's rules; where nothing is said of it, those of a chain with nothing of ours in it."""
+    if chain in chains or is_ours(chain):
+        return chains.get(chain)
+    return other[chain][:1] if other.get(chain, UNTOUCHED)[0] == ":-" else UNTOUCHED
 
 
 def differing_chains(desired: Tables, observed: Tables) -> Mapping[str, Sequence[str]]:
@@ -81,7 +85,7 @@ def differing_chains(desired: Tables, observed: Tables) -> Mapping[str, Sequence
     differing = {}
     for table in sorted(set(desired) | set(observed)):
         want, have = desired.get(table, {}), observed.get(table, {})
-        chains = [c for c in sorted(set(want) | set(have)) if _chain(want, c) != _chain(have, c)]
+        chains = [c for c in sorted(set(want) | set(have)) if _chain(want, c, have) != _chain(have, c, want)]
         if chains:
             differing[table] = chains
     return differing
@@ -96,7 +100,7 @@ def restore_text(desired: Tables, observed: Tables) -> str:
         for chain in chains:
             wanted = want.get(chain)
             if not is_ours(chain):
-                policy, commands = _built_in_change(chain, wanted or UNTOUCHED, have.get(chain, UNTOUCHED))
+                policy, commands = _jumps_change(chain, _chain(want, chain, have) or (), have.get(chain, UNTOUCHED))
                 declared += policy
                 rules += commands
             elif wanted is None:
@@ -110,7 +114,7 @@ def restore_text(desired: Tables, observed: Tables) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _built_in_change(chain: str, want: Sequence[str], have: Sequence[str]) -> Tuple[List[str], List[str]]:
+def _jumps_change(chain: str, want: Sequence[str], have: Sequence[str]) -> Tuple[List[str], List[str]]:
     """Lines that set the policy, and lines that put our jumps first; foreign rules stay."""
     policy = [] if want[0] == have[0] else [":%s %s [0:0]" % (chain, want[0][1:])]
     if list(want[1:]) == list(have[1:]):
@@ -127,11 +131,11 @@ def describe_changes(desired: Tables, observed: Tables, suffix: str = "") -> Lis
         want, have = desired.get(table, {}), observed.get(table, {})
         for chain in chains:
             place = "chain %s of table %s%s" % (chain, table, suffix)
-            sentences += _describe_chain(place, _chain(want, chain), _chain(have, chain))
+            sentences += _describe_chain(place, _chain(want, chain, have), _chain(have, chain, want))
     return sentences
 
 
-def _describe_chain(place: str, want: Tuple[str, ...] | None, have: Tuple[str, ...] | None) -> List[str]:
+def _describe_chain(place: str, want: Optional[Tuple[str, ...]], have: Optional[Tuple[str, ...]]) -> List[str]:
     if want is None:
         return ["%s removed" % place]
     if have is None:

@@ -71,21 +71,22 @@ def _subnets(port: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _port(port: dict[str, Any]) -> dict[str, Any]:
-    cidrs = {subnet.get("id"): subnet.get("cidr") for subnet in _subnets(port)}
+    subnets = _subnets(port)
     return {
         "id": port.get("id"),
         "network_id": port.get("network_id"),
         "mac_address": port.get("mac_address"),
         "mtu": port.get("mtu"),
-        "addresses": _mapped(port.get("fixed_ips"), lambda fixed_ip: _address(fixed_ip, cidrs)),
+        "addresses": _mapped(port.get("fixed_ips"), lambda fixed_ip: _address(fixed_ip, subnets)),
     }
 
 
-def _address(fixed_ip: dict[str, Any], cidrs: dict[Any, Any]) -> Any:
+def _address(fixed_ip: dict[str, Any], subnets: list[dict[str, Any]]) -> Any:
     address, prefixlen = fixed_ip.get("ip_address"), fixed_ip.get("prefixlen")
     if prefixlen is None:
+        cidr = next((s.get("cidr") for s in subnets if s.get("id") == fixed_ip.get("subnet_id")), None)
         try:
-            prefixlen = netaddr.IPNetwork(cidrs.get(fixed_ip.get("subnet_id"))).prefixlen
+            prefixlen = netaddr.IPNetwork(cidr).prefixlen
         except (netaddr.AddrFormatError, TypeError, ValueError):
             return address
     return f"{address}/{prefixlen}"

@@ -160,6 +160,18 @@ def test_a_change_outside_of_the_namespace(built: Node, sabotage: str, actions: 
     assert repair(built, *sabotage.split(), root=True) == actions
 
 
+def test_a_foreign_chain_that_jumps_to_ours_does_not_keep_it_alive(built: Node) -> None:
+    for command in ("-N l3-old", "-N THEIRS", "-A THEIRS -s 192.0.2.1/32 -j ACCEPT", "-A THEIRS -j l3-old"):
+        built.run("ip", "netns", "exec", NAMESPACE, "iptables", *command.split())
+    [entry] = run_engine(built, [router()])["routers"]
+    assert entry["actions"] == [
+        "rule removed from chain THEIRS of table filter: -j l3-old",
+        "chain l3-old of table filter removed",
+    ]
+    assert entry["foreign"] == ["rule in chain THEIRS of table filter: -s 192.0.2.1/32 -j ACCEPT"]
+    assert not run_engine(built, [router()])["changed"]
+
+
 def test_a_device_that_is_down_comes_up_with_all_that_the_kernel_took(built: Node) -> None:
     actions = repair(built, "ip", "link", "set", "dev", WEB, "down")
     assert actions[0] == f"device {WEB} set up"

@@ -97,7 +97,8 @@ def test_a_purge_beyond_the_limit_is_refused_with_the_numbers(node: Node, limit:
         ({"external_network_bridge": "-x"}, "external_network_bridge: '-x' cannot be the name of a bridge."),
         (
             {"internal_bridge": "br {network_id}"},
-            "internal_bridge: 'br {network_id}' cannot be the name of a bridge; '{network_id}' is the only pattern.",
+            "internal_bridge: 'br {network_id}' cannot be the name of a bridge, which has at most 15 characters;"
+            " '{network_id}' is the only pattern and stands for 11.",
         ),
         ({"max_deletions": "half"}, "max_deletions: 'half' is neither a count (5) nor a percentage (50%)."),
     ],

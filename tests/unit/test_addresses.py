@@ -43,6 +43,7 @@ NOBODY_S = [
     "167772161",
     "١٠.0.0.1",  # Arabic-Indic digits, which int() takes
     "１0.0.0.1",  # a fullwidth digit
+    "::1.2.3.4",  # which is ::102:304 to Python and itself to ip
     "2001:db8::１",
     "2001:db8::\0",
     "2001:db8:::1",
@@ -85,6 +86,7 @@ def test_what_is_no_address_is_none_with_a_prefix_length_either(parse: type, hos
         ("10.0.0.1", "has no prefix length (such as /24)"),
         ("2001:db8::1", "has no prefix length (such as /64)"),
         ("10.0.0.1/", "has a prefix length that is not a number from 0 to 32"),
+        ("10.0.0.1/024", "has a prefix length that is not a number from 0 to 32"),  # octal to ip
         ("10.0.0.1/33", "has a prefix length that is not a number from 0 to 32"),
         ("10.0.0.1/-1", "has a prefix length that is not a number from 0 to 32"),
         ("10.0.0.1/+8", "has a prefix length that is not a number from 0 to 32"),

@@ -58,12 +58,16 @@ def test_a_name_that_no_bridge_can_have_is_refused(name: str) -> None:
     assert str(error.value) == f"external_network_bridge: {name!r} cannot be the name of a bridge."
 
 
-@pytest.mark.parametrize("pattern", ["", "brq{network}", "brq{}", "brq{network_id", "br q", "seventeen-letters"])
+@pytest.mark.parametrize(
+    "pattern", ["", "brq{network}", "brq{}", "brq{network_id", "br q", "seventeen-letters", "internal-net-{network_id}"]
+)
 def test_a_pattern_that_makes_no_bridge_name_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidOption) as error:
         parse_options(params(internal_bridge=pattern))
-    words = "cannot be the name of a bridge; '{network_id}' is the only pattern."
-    assert str(error.value) == f"internal_bridge: {pattern!r} {words}"
+    assert str(error.value) == (
+        f"internal_bridge: {pattern!r} cannot be the name of a bridge, which has at most 15 characters; '{{network_id}}' is"
+        " the only pattern and stands for 11."
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_a_device_that_is_missing_is_made_with_all_that_it_had() -> None:
     ]
 
 
+def test_a_device_that_is_made_anew_gets_its_parameters_though_the_old_one_had_them() -> None:
+    data = router()
+    data["gateway"]["gateway_ips"] = ["203.0.113.1"]
+    drifted = with_device(converged(data), GATEWAY, attachment=None)
+    assert f"sysctl net/ipv6/conf/{GATEWAY}/accept_ra 2" in steps(plan(data, drifted))
+
+
 def test_a_device_that_is_plugged_in_nowhere_is_made_anew() -> None:
     result = plan(router(), with_device(converged(router()), DB, attachment=None))
     assert result.actions == [
@@ -131,6 +138,15 @@ def test_a_route_to_another_next_hop_is_replaced_in_place() -> None:
         [f"route replace 192.168.51.0/24 proto static via 10.0.1.254 dev {DB}"],
         [f"route 192.168.51.0/24 via 10.0.1.254 dev {DB} replaced"],
     )
+
+
+def test_of_several_wrong_routes_one_is_replaced_and_the_others_go_before() -> None:
+    wrong = [replace(OWN, nexthops=frozenset([NextHop(f"10.0.1.{number}", DB)])) for number in (7, 8, 9)]
+    assert routes_after(*wrong)[0] == [
+        f"route delete 192.168.51.0/24 via 10.0.1.8 dev {DB} proto static metric 0 table main",
+        f"route delete 192.168.51.0/24 via 10.0.1.9 dev {DB} proto static metric 0 table main",
+        f"route replace 192.168.51.0/24 proto static via 10.0.1.254 dev {DB}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,19 @@ def test_who_is_rejected_is_named_by_id() -> None:
 )
 def test_of_addresses_only_floating_ips_are_one_routers_alone(change: dict[str, Any]) -> None:
     assert rejected(small_router(1), small_router(2, **change)) == {}
+
+
+def test_networks_that_would_share_a_bridge_fail_both() -> None:
+    def internal(router_id: str, port: str, network: str) -> dict[str, Any]:
+        return {"id": router_id, "interfaces": [{"id": port, "network_id": network, "addresses": ["10.0.0.1/24"]}]}
+
+    data = [internal("a", "port-a", "production-a"), internal("b", "port-b", "production-b"), internal("c", "port-c", "test")]
+    checked = check_routers(data, network_ids_required=True)
+    assert {rejected.id: rejected.errors for rejected in checked.rejected} == {
+        name: (
+            f"routers[{n}].interfaces[0].network_id: networks production-a and production-b would share the bridge of production-",
+        )
+        for n, name in enumerate("ab")
+    }
+    assert [router.id for router in checked.routers] == ["c"]
+    assert len(check_routers(data).routers) == 3
