@@ -27,7 +27,7 @@ def benchmark_router(number: int) -> dict[str, Any]:
         "interfaces": [
             {
                 "id": f"{number:08x}-0{port}-internal-port",
-                "network_id": f"shared-{number // 100:04}-{port}",  # a Linux bridge takes 1,023 ports
+                "network_id": f"n{number // 100:04}-{port}",  # a Linux bridge takes 1,023 ports
                 "mac_address": f"fa:16:3e:0{port}:{high:02x}:{low:02x}",
                 "mtu": 1450,
                 "addresses": [f"10.0.{port}.1/24"],

@@ -21,7 +21,7 @@ from .host.command import CommandError
 from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
 from .plan import RouterPlan
 
-WORKERS = 4  # iptables-restore into a fresh namespace waits on the kernel, not on the CPU
+WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
 GONE_WITHIN = 5.0  # seconds in which the kernel takes away the devices of a deleted namespace
 
 

@@ -28,7 +28,7 @@ from .refusal import Refused
 from .router_data import ID, Rejected, check_router_ids, check_routers
 from .state import ABSENT, NodeState, RouterState
 
-READERS = 4  # namespaces that are read at once
+READERS = 2  # namespaces that are read at once; more wait for each other when they start processes
 
 ADMIN_DOWN = "admin_state_up is false"
 

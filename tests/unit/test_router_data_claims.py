@@ -102,11 +102,9 @@ def test_networks_that_would_share_a_bridge_fail_both() -> None:
 
     data = [internal("a", "port-a", "production-a"), internal("b", "port-b", "production-b"), internal("c", "port-c", "test")]
     checked = check_routers(data, network_ids_required=True)
+    what = "networks production-a and production-b would share the bridge of production-"
     assert {rejected.id: rejected.errors for rejected in checked.rejected} == {
-        name: (
-            f"routers[{n}].interfaces[0].network_id: networks production-a and production-b would share the bridge of production-",
-        )
-        for n, name in enumerate("ab")
+        name: (f"routers[{n}].interfaces[0].network_id: {what}",) for n, name in enumerate("ab")
     }
     assert [router.id for router in checked.routers] == ["c"]
     assert len(check_routers(data).routers) == 3
