@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.connection.local import Connection as LocalConnection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -45,13 +46,17 @@ class Connection(LocalConnection):  # type: ignore[misc]
         inside = shlex.join([*nsenter(self.get_option("pid")), "/bin/sh", "-c", cmd])
         return super().exec_command(inside, in_data=in_data, sudoable=sudoable)
 
-    def _inside(self, path: str) -> str:
-        return f"/proc/{self.get_option('pid')}/root{path}"
-
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file into the node."""
-        super().put_file(in_path, self._inside(out_path))
+        # Not by way of /proc/<pid>/root: Ansible resolves links, and that one to the host's own root.
+        self._copy("cat > " + shlex.quote(out_path), Path(in_path).read_bytes())
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Copy a file out of the node."""
-        super().fetch_file(self._inside(in_path), out_path)
+        Path(out_path).write_bytes(self._copy("cat " + shlex.quote(in_path), b""))
+
+    def _copy(self, command: str, data: bytes) -> bytes:
+        status, output, errors = self.exec_command(command, in_data=data, sudoable=False)
+        if status != 0:
+            raise AnsibleError(f"{command}: {errors.decode()}")
+        return bytes(output)
