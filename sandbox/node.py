@@ -46,6 +46,8 @@ class Node:
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text(encoding="ascii")
         self.pid = int(children.split()[0])
         self.entering = nsenter(self.pid)
+        # Whatever enters must find the node's own files, not the host's.
+        self.run("test", "-d", "/run/overlay")
 
     def __enter__(self) -> Node:
         return self
@@ -90,4 +92,4 @@ class Node:
 def nsenter(pid: int) -> Sequence[str]:
     """The command that enters the namespaces of the node whose first process has this pid."""
     user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-    return ["nsenter", "--target", str(pid), *user, "--net", "--mount", "--uts", "--ipc", "--pid", "--"]
+    return ["nsenter", "--target", str(pid), *user, "--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd", "--"]
