@@ -37,7 +37,8 @@ def parse_address(text: object) -> IPAddress:
             # Forms with an IPv4 address in them (RFC 4291, section 2.5.5) are written in two ways.
             if address.ipv4_mapped is None and not 1 < int(address) < 1 << 32:
                 return address
-    raise ValueError("is not an IP address")
+    with_length = isinstance(text, str) and "/" in text
+    raise ValueError("is not an IP address (it has no prefix length here)" if with_length else "is not an IP address")
 
 
 def _split(text: object) -> tuple[IPAddress, int]:

@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .apply import apply_plans, wait_until_gone
 from .desired import NAMESPACE_SYSCTLS, Desired, desired_state
+from .errors import Refused
 from .host import iptables
 from .host.command import CommandError, require
 from .interface_drivers.bridge import BridgeDriver
@@ -24,7 +25,6 @@ from .model import NAMESPACE_PREFIX, Router, namespace_name
 from .observe import observe_node, observe_router
 from .options import Options
 from .plan import Planner, RouterPlan, plan_deletion
-from .refusal import Refused
 from .router_data import ID, Rejected, check_router_ids, check_routers
 from .state import ABSENT, NodeState, RouterState
 
@@ -164,7 +164,8 @@ def _plan_routers(desired: Sequence[Desired], node: NodeState, driver: BridgeDri
     for d in desired:
         present = observed[d.router.id]
         if isinstance(present, RouterState):
-            changes.append(Change(d.router.id, planner.plan(d, present), present, d.state.filled_from(present)))
+            plan = planner.plan(d, present)
+            changes.append(Change(d.router.id, plan, present, plan.after.filled_from(present)))
         else:
             changes.append(Change(d.router.id, RouterPlan(d.router.id), ABSENT, ABSENT, error=str(present)))
     return changes

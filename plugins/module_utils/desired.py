@@ -26,7 +26,7 @@ from .model import (
     internal_device_name,
 )
 from .options import Options
-from .state import Device, NextHop, Route, RouterState
+from .state import ACCEPT_RA, IPV4, IPV6, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
 NAMESPACE_SYSCTLS = {
@@ -37,7 +37,7 @@ NAMESPACE_SYSCTLS = {
     "net/ipv4/conf/all/promote_secondaries": "1",
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
 }
-DEFAULT_METRIC = {4: 0, 6: 1024}  # what the kernel fills in for a route without a metric
+DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         add_device(name, router.gateway, options.external_network_bridge)
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
         addresses[name] += tuple(floating)
-        sysctls["net/ipv6/conf/%s/accept_ra" % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
+        sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
         routes |= _gateway_routes(router.gateway, name, on_link)
     extra, problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}

@@ -39,7 +39,8 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
     own = [str(address.ip) for address in router.gateway.addresses if address.version == 4]
     pairs = [
         (str(fip.floating_ip_address), str(fip.fixed_ip_address))
-        for fip in router.floating_ips
+        # In the order of addresses, since sources list them in any: that must not rewrite rules.
+        for fip in sorted(router.floating_ips, key=lambda fip: fip.floating_ip_address)
         if fip.fixed_ip_address is not None
     ]
     if not pairs and not (own and router.enable_snat):
@@ -60,3 +61,18 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
         "l3-snat": tuple(snat),
         "l3-float-snat": tuple("-s %s/32 -j SNAT --to-source %s --random-fully" % (fixed, fip) for fip, fixed in pairs),
     }
+
+
+def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
+    """Floating IP -> fixed IP, as rule sets have it."""
+    pairs = {}
+    for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-PREROUTING", ()):
+        words = rule.split()
+        if words[0] == "-d" and words[2:4] == ["-j", "DNAT"] and words[1].endswith("/32"):
+            pairs[words[1][:-3]] = words[5]
+    return pairs
+
+
+def has_source_nat(firewall: Mapping[int, Tables]) -> bool:
+    """Whether rule sets translate the source of all that leaves by the gateway."""
+    return any(rule.startswith("-o ") for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ()))

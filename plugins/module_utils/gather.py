@@ -13,11 +13,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List
 
+from .firewall import floating_ip_pairs, has_source_nat
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX
-from .plan import floating_ip_pairs
 from .plan_routes import describe_route
-from .state import FAMILIES, IPV4, IPV6, Device, Route, RouterState
+from .state import FAMILIES, IPV6, Device, Route, RouterState
 
 
 def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
@@ -25,7 +25,7 @@ def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> D
     router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
     present = {address for addresses in state.addresses.values() for address in addresses}
     # A floating IP is there when both its rules and its address are.
-    pairs = {f: fixed for f, fixed in floating_ip_pairs(state).items() if f + "/32" in present}
+    pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if f + "/32" in present}
     for name, device in sorted(state.devices.items()):
         addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
         port = _gather_port(device, addresses, driver)
@@ -39,9 +39,8 @@ def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> D
 
 
 def _has_snat(state: RouterState) -> bool:
-    rules = state.firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ())
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in state.devices)
-    return not gateway or any(rule.startswith("-o ") for rule in rules)
+    return not gateway or has_source_nat(state.firewall)
 
 
 def _gather_port(device: Device, addresses: List[str], driver: BridgeDriver) -> Dict[str, Any]:
@@ -123,5 +122,6 @@ def _describe_device(device: Device) -> str:
     plugged = device.attachment
     if plugged is None:
         return state + ", not plugged in"
-    peer = "%s (%s, mtu %s, alias %s)" % (plugged.peer, "up" if plugged.up else "down", plugged.mtu, plugged.alias)
+    mtu = ", mtu %d" % plugged.mtu if plugged.mtu else ""
+    peer = "%s (%s%s, alias %s)" % (plugged.peer, "up" if plugged.up else "down", mtu, plugged.alias)
     return "%s, by %s on bridge %s" % (state, peer, plugged.bridge)

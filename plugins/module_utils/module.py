@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Mapping
 
-from .host.command import CommandError, MissingCommand
-from .options import InvalidOption
-from .refusal import Refused
-from .router_data import NotRouterData
+from .errors import RunError
+from .host.command import CommandError
 
 ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "interface_driver": {"type": "str"},
@@ -28,7 +26,7 @@ def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict
     """
     try:
         result = work(module.params, module.check_mode, module._diff)
-    except (InvalidOption, MissingCommand, NotRouterData, Refused, CommandError) as error:
+    except (RunError, CommandError) as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings", ()):
         module.warn(warning)

@@ -53,7 +53,7 @@ def gathered(driver: BridgeDriver) -> List[Dict[str, Any]]:
 def rendered(data: object, options: Options, driver: BridgeDriver) -> Dict[str, Any]:
     """Commands and rule sets that build the routers on an empty node, as text."""
     checked = check_routers(data, options.needs_network_ids)
-    bridge = RootLink(options.external_network_bridge, 0, None, None, True, 1500)
+    bridge = RootLink(options.external_network_bridge, 0, None, None, True, 1500, True)
     planner = Planner(NodeState(frozenset(), {bridge.name: bridge}), driver)
     routers: List[Dict[str, Any]] = []
     for router in checked.routers:

@@ -12,17 +12,17 @@ from .host import ip, iptables, netns, sysctl
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX
 from .rule_set import parse_save
-from .state import FAMILIES, IPV4, IPV6, Device, NextHop, NodeState, RootLink, Route, RouterState, Tables
+from .state import ACCEPT_RA, FAMILIES, IPV4, IPV6, Device, NextHop, NodeState, RootLink, Route, RouterState, Tables
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
 KERNEL_PROTOCOLS = ("kernel", "ra", "redirect")
-SYSCTL_PER_GATEWAY = "net/ipv6/conf/%s/accept_ra"
 
 
 def observe_node() -> NodeState:
     """Read what is outside of the routers' namespaces."""
     links = {}
-    for link in ip.links():
+    found, bridges = ip.links_and_bridges()
+    for link in found:
         links[link["ifname"]] = RootLink(
             name=link["ifname"],
             index=link["ifindex"],
@@ -30,6 +30,7 @@ def observe_node() -> NodeState:
             alias=link.get("ifalias"),
             up="UP" in link["flags"],
             mtu=link["mtu"],
+            is_bridge=link["ifname"] in bridges,
             peer_index=link.get("link_index"),
         )
     return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), links)
@@ -41,7 +42,7 @@ def observe_router(namespace: str, sysctls: Sequence[str], driver: BridgeDriver,
         with netns.entered(namespace):
             found_links, found_routes = ip.links_and_routes()
             gateways = [link["ifname"] for link in found_links if link["ifname"].startswith(EXTERNAL_PREFIX)]
-            keys = [*sysctls, *(SYSCTL_PER_GATEWAY % name for name in gateways)]
+            keys = [*sysctls, *(ACCEPT_RA % name for name in gateways)]
             values = {key: sysctl.read(key) for key in keys}
             saved = {family: parse_save(iptables.save(family)) for family in FAMILIES}
     except netns.DeadNamespace:

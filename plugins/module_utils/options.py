@@ -10,15 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
+from .errors import InvalidOption
 from .model import NETWORK_ID_SHOWN
 
 INTERFACE_NAME_LENGTH = 15  # IFNAMSIZ without the final null
 _INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
 _DELETIONS = re.compile(r"([0-9]{1,9})(%?)\Z")
-
-
-class InvalidOption(ValueError):
-    """An option that cannot be; the message is the whole sentence."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ addresses and routes come before old ones go, so that the kernel flushes nothing
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .desired import Desired
+from .firewall import floating_ip_pairs
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX, namespace_name
 from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
 from .plan_routes import route_operations
 from .rule_set import describe_changes, restore_text
-from .state import ABSENT, FAMILIES, IPV4, IPV6, Device, NodeState, RouterState
+from .state import ABSENT, FAMILIES, IPV6, Device, NodeState, RouterState
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class RouterPlan:
     """What is to be done for one router.
 
     ``shared`` concerns the node as a whole and comes first, for all routers one after the other: names that are
-    freed, bridges that several routers use. ``own`` can be done beside other routers' own.
+    freed, bridges that several routers use. ``own`` can be done beside other routers' own. ``problems`` are what
+    cannot be done, and ``after`` is what the router is then.
     """
 
     router_id: str
     shared: Tuple[Operation, ...] = ()
     own: Tuple[Operation, ...] = ()
     problems: Tuple[str, ...] = ()
+    after: RouterState = ABSENT
 
     @property
     def actions(self) -> List[str]:
@@ -94,7 +97,7 @@ class Planner:
             *self._links(namespace, created, present, state, observed),
             *self._addresses(namespace, state, observed, lost),
         ]
-        return RouterPlan(router_id, tuple(shared), tuple(own), tuple(problems))
+        return RouterPlan(router_id, tuple(shared), tuple(own), tuple(problems), state)
 
     def _possible(self, state: RouterState, observed: RouterState, problems: List[str]) -> RouterState:
         """What of the devices can be: without an external bridge, or with a name that somebody else has, new ones
@@ -108,11 +111,9 @@ class Planner:
                 continue
             present = observed.devices.get(name)
             plugged = present.attachment if present is not None else None
-            if name.startswith(EXTERNAL_PREFIX) and attachment.bridge not in self.node.links:
-                problems.append(
-                    "The external bridge %s does not exist on this node: create it (or have the role"
-                    " netnode.l3.network_node do so), or say its name in external_network_bridge." % attachment.bridge
-                )
+            missing = self._missing_bridge(name, attachment.bridge)
+            if missing:
+                problems.append(missing)
                 if plugged is None:
                     blocked.add(name)
                 else:
@@ -125,6 +126,18 @@ class Planner:
                 what = "The device %s that port %s needs is on the node already and %s."
                 problems.append(what % (link.name, device.port_id, whose))
         return replace(state, devices=devices).without_devices(blocked)
+
+    def _missing_bridge(self, device: str, bridge: Optional[str]) -> Optional[str]:
+        """What is wrong with the bridge of a device, which may be one that is still to be made."""
+        link = self.node.links.get(bridge or "")
+        if link is None and device.startswith(EXTERNAL_PREFIX):
+            return (
+                "The external bridge %s does not exist on this node: create it (or have the role"
+                " netnode.l3.network_node do so), or say its name in external_network_bridge." % bridge
+            )
+        if link is not None and not link.is_bridge:
+            return "The device %s on this node is not a bridge, and %s is to be plugged into it." % (bridge, device)
+        return None
 
     def _bridges(self, devices: Iterable[Device]) -> Iterable[Operation]:
         for device in devices:
@@ -244,18 +257,7 @@ def _delete_address(namespace: str, device: str, address: str) -> Operation:
     return Ip(namespace, ("address %s removed from %s" % (address, device),), "address delete %s dev %s" % (address, device))
 
 
-def floating_ip_pairs(state: RouterState) -> Mapping[str, str]:
-    """Floating IP -> fixed IP, as the rules have it."""
-    rules = state.firewall.get(IPV4, {}).get("nat", {}).get("l3-PREROUTING", ())
-    pairs = {}
-    for rule in rules:
-        words = rule.split()
-        if words[0] == "-d" and words[2:4] == ["-j", "DNAT"] and words[1].endswith("/32"):
-            pairs[words[1][:-3]] = words[5]
-    return pairs
-
-
 def _broken_floating_ips(state: RouterState, observed: RouterState) -> List[str]:
     """Floating IPs that were there and are no more, or lead to another fixed IP."""
-    want = floating_ip_pairs(state)
-    return [address for address, fixed in floating_ip_pairs(observed).items() if want.get(address) != fixed]
+    want = floating_ip_pairs(state.firewall)
+    return [address for address, fixed in floating_ip_pairs(observed.firewall).items() if want.get(address) != fixed]

@@ -61,14 +61,24 @@ def _report(plan: NodePlan) -> Dict[str, int]:
     }
 
 
-def _summary(routers: int, changed: int, failed: List[Dict[str, Any]], skipped: int) -> str:
+def _summary(count: int, changed: int, failed: List[Dict[str, Any]], skipped: int) -> str:
     text = "%d router%s: %d changed, %d failed, %d skipped." % (
-        routers, "" if routers == 1 else "s", changed, len(failed), skipped,
+        count, "" if count == 1 else "s", changed, len(failed), skipped,
     )  # fmt: skip
-    lines = ["router %s: %s" % (router["id"], router["error"]) for router in failed[:NAMED]]
-    if len(failed) > NAMED:
-        lines.append("and %d more, see routers in the result" % (len(failed) - NAMED))
+    by_error: Dict[str, List[str]] = {}
+    for router in failed:
+        by_error.setdefault(router["error"], []).append(router["id"])
+    lines = ["%s: %s" % (_names(routers), error) for error, routers in list(by_error.items())[:NAMED]]
+    if len(by_error) > NAMED:
+        lines.append("and %d more errors, see routers in the result" % (len(by_error) - NAMED))
     return "\n".join([text, *lines])
+
+
+def _names(routers: List[str]) -> str:
+    if len(routers) == 1:
+        return "router " + routers[0]
+    more = " and %d more" % (len(routers) - NAMED) if len(routers) > NAMED else ""
+    return "routers %s%s" % (", ".join(routers[:NAMED]), more)
 
 
 def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, TypeVar
 
 from .addresses import parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
+from .errors import NotRouterData
 from .model import (
     NETWORK_ID_SHOWN,
     ExtraRoute,
@@ -34,10 +35,6 @@ IPV6_MINIMUM_MTU = 1280  # RFC 8200; below it the kernel takes IPv6 off the devi
 SHOWN = 60  # characters of a wrong value that a message shows
 
 T = TypeVar("T")
-
-
-class NotRouterData(ValueError):
-    """What was given is not a list of routers at all."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +174,7 @@ class _Fields:
 def _parse_id(value: object) -> str:
     if isinstance(value, str) and ID.match(value):
         return value
-    raise ValueError(ID_RULE)
+    raise ValueError("is a number, and an id is text: quote it" if type(value) in (int, float) else ID_RULE)
 
 
 def _parse_boolean(value: object) -> bool:

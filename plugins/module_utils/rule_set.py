@@ -131,11 +131,11 @@ def describe_changes(desired: Tables, observed: Tables, suffix: str = "") -> Lis
         want, have = desired.get(table, {}), observed.get(table, {})
         for chain in chains:
             place = "chain %s of table %s%s" % (chain, table, suffix)
-            sentences += _describe_chain(place, _chain(want, chain, have), _chain(have, chain, want))
+            sentences += _describe_chain(place, is_ours(chain), _chain(want, chain, have), _chain(have, chain, want))
     return sentences
 
 
-def _describe_chain(place: str, want: Optional[Tuple[str, ...]], have: Optional[Tuple[str, ...]]) -> List[str]:
+def _describe_chain(place: str, ours: bool, want: Optional[Tuple[str, ...]], have: Optional[Tuple[str, ...]]) -> List[str]:
     if want is None:
         return ["%s removed" % place]
     if have is None:
@@ -144,10 +144,8 @@ def _describe_chain(place: str, want: Optional[Tuple[str, ...]], have: Optional[
     if want and have and want[0] != have[0] and want[0].startswith(":"):
         sentences.append("policy of %s set to %s" % (place, want[0][1:]))
     wanted, present = set(want), set(have)
-    if place.startswith("chain " + CHAIN_PREFIX):
-        gone = [rule for rule in have if rule not in wanted]
-    else:  # foreign rules before our jump stay; the jump moves
-        gone = [rule for rule in have if rule not in wanted and _jumps_to_ours(rule)]
+    # In chains that are not ours, other rules stay and our jump moves before them.
+    gone = [rule for rule in have if rule not in wanted and (ours or _jumps_to_ours(rule))]
     sentences += ["rule removed from %s: %s" % (place, rule) for rule in gone]
     added = [rule for rule in want if rule not in present and not rule.startswith(":")]
     sentences += ["rule added to %s: %s" % (place, rule) for rule in added]

@@ -20,6 +20,8 @@ IPV4 = 4
 IPV6 = 6
 FAMILIES = (IPV4, IPV6)
 
+ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"  # the one kernel parameter of a device that is ours, of the gateway's
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -135,6 +137,7 @@ class RootLink:
     alias: Optional[str]
     up: bool
     mtu: int
+    is_bridge: bool
     peer_index: Optional[int] = None
 
 

@@ -109,7 +109,7 @@ def test_a_wrong_option_is_one_clear_sentence(node: Node, options: dict[str, Any
 
 
 def test_no_root(node: Node) -> None:
-    result = run_engine(node, [router()], prefix=["setpriv", "--reuid", "65534", "--clear-groups"])
+    result = run_engine(node, [router()], prefix=["unshare", "--user"])
     assert result["msg"] == "Network namespaces need root: run the task with become: true."
 
 
@@ -140,6 +140,21 @@ def test_an_external_bridge_that_vanished_does_not_take_the_gateway_down(node: N
     assert differences(before, snapshot(node)) == []
 
 
+def test_the_diff_shows_what_there_will_be_and_not_what_was_asked_for(node: Node) -> None:
+    result = run_engine(node, [router()], external_network_bridge="br-none", diff=True)
+    [gathered] = run_engine(node, None, "gathered")["gathered"]
+    assert "gateway" not in gathered
+    assert "qg-" not in result["diff"][0]["after"].split("rules:")[0]
+
+
+def test_an_external_bridge_that_is_no_bridge(node: Node) -> None:
+    node.run("ip", "link", "add", "name", "uplink", "type", "veth", "peer", "name", "other-end")
+    result = run_engine(node, [router()], external_network_bridge="uplink")
+    message = "The device uplink on this node is not a bridge, and qg-aaaa0000-ex is to be plugged into it."
+    assert errors(result) == {"r1": message}
+    assert result["msg"].splitlines() == ["1 router: 1 changed, 1 failed, 0 skipped.", f"router r1: {message}"]
+
+
 def test_a_next_hop_on_no_network_fails_and_the_rest_of_the_router_is_built(node: Node) -> None:
     routes = [
         {"destination": "192.168.1.0/24", "nexthop": "172.16.0.1"},
@@ -163,13 +178,14 @@ def test_a_device_name_that_somebody_else_has(node: Node) -> None:
 
 
 def test_a_command_that_fails_is_told_with_what_was_done_before(node: Node) -> None:
-    # A bridge takes no second bridge as a port, so plugging the second interface in fails.
-    node.run("ip", "link", "add", "name", "brqdb-network", "type", "veth", "peer", "name", "other-end")
+    # Nothing can be made below a /proc/sys that is read-only; that comes after the devices.
+    node.run("mount", "--bind", "/proc/sys/net", "/proc/sys/net")
+    node.run("mount", "-o", "remount,ro,bind", "/proc/sys/net")
     result = run_engine(node, [router(), small_router(1)])
-    assert list(errors(result)) == ["r1"]
-    assert errors(result)["r1"].startswith("ip link set dev tapcccc0000-db master brqdb-network ")
+    assert set(errors(result)) == {"r1", "small-1"}
+    assert errors(result)["r1"] == "sysctl net.ipv4.ip_forward = 1: Read-only file system"
     entry = next(entry for entry in result["routers"] if entry["id"] == "r1")
-    assert "device qr-bbbb0000-we created on bridge brqweb-network" in entry["actions"]
-    node.run("ip", "link", "delete", "brqdb-network")
+    assert entry["actions"][-1] == "device qg-aaaa0000-ex created on bridge br-ex"
+    node.run("umount", "/proc/sys/net")
     assert "failed" not in run_engine(node, [router(), small_router(1)])
     assert not run_engine(node, [router(), small_router(1)])["changed"]

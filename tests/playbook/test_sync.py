@@ -64,6 +64,14 @@ def test_a_router_that_fails_fails_the_play_in_a_few_lines(node: Node) -> None:
     assert len(node.run("ip", "netns", "list").stdout.splitlines()) == 149
 
 
+def test_kernel_parameters_of_the_host_are_set_though_a_router_fails(node: Node) -> None:
+    options = {"network_node_sysctls": {"net.ipv4.conf.default.rp_filter": 2}}
+    bad = {"node": {**variables({"id": "no/id"})["node"], **options}}
+    play = run_playbook("netnode.l3.sync", [node], host_vars=bad)
+    assert play.failed == {"node": 1}
+    assert node.run("sysctl", "-n", "net.ipv4.conf.default.rp_filter").stdout == "2\n"
+
+
 def test_undefined_router_data_is_an_error_not_an_empty_list(node: Node) -> None:
     run_playbook("netnode.l3.sync", [node], host_vars=variables(router()))
     nothing = {"node": {"l3_sync_interface_driver": "bridge"}}
@@ -85,7 +93,6 @@ def test_the_host_is_prepared(node: Node) -> None:
         "node": {
             **variables(router())["node"],
             "network_node_external_bridge": "br-made",
-            "l3_sync_external_network_bridge": "br-made",
         }
     }
     first = run_playbook("netnode.l3.sync", [node], host_vars=options)

@@ -38,7 +38,7 @@ def converged(data: dict[str, Any]) -> RouterState:
 
 def node(*links: RootLink, bridges: tuple[str, ...] = BRIDGES) -> NodeState:
     """A node with bridges and further root-side devices."""
-    of_bridges = [RootLink(name, number, None, None, True, 1500) for number, name in enumerate(bridges, 1)]
+    of_bridges = [RootLink(name, number, None, None, True, 1500, True) for number, name in enumerate(bridges, 1)]
     return NodeState(frozenset(), {link.name: link for link in (*of_bridges, *links)})
 
 

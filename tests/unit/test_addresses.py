@@ -62,10 +62,15 @@ def test_addresses(text: str) -> None:
     assert parse_address(text) == ipaddress.ip_address(text)
 
 
-@pytest.mark.parametrize("value", [*PYTHON_ONLY, *NOBODY_S, *NO_TEXT, "10.0.0.1/24"])
+@pytest.mark.parametrize("value", [*PYTHON_ONLY, *NOBODY_S, *NO_TEXT])
 def test_what_is_no_address(value: object) -> None:
     with pytest.raises(ValueError, match=r"^is not an IP address$"):
         parse_address(value)
+
+
+def test_an_address_with_a_prefix_length_where_there_is_none() -> None:
+    with pytest.raises(ValueError, match=r"^is not an IP address \(it has no prefix length here\)$"):
+        parse_address("10.0.0.1/24")
 
 
 @pytest.mark.parametrize("host", [*PYTHON_ONLY, *NOBODY_S])

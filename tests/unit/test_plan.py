@@ -49,6 +49,10 @@ def step(operation: Operation) -> str:
     return f"announce {operation.address} {operation.device}"
 
 
+def is_empty(plan: RouterPlan) -> bool:
+    return (plan.shared, plan.own, plan.problems) == ((), (), ())
+
+
 def steps(plan: RouterPlan) -> list[str]:
     return [step(operation) for operation in (*plan.shared, *plan.own)]
 
@@ -65,17 +69,17 @@ def with_addresses(device: int, *addresses: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("data", [router(), router(gateway=None, routes=[]), {"id": "r1"}, router(enable_snat=False)])
 def test_nothing_to_do_is_an_empty_plan(data: dict[str, Any]) -> None:
-    assert plan(data, converged(data)) == RouterPlan("r1")
+    assert is_empty(plan(data, converged(data)))
 
 
 def test_what_was_not_asked_for_is_no_difference() -> None:
     data = {"id": "r1", "gateway": {"id": "g", "addresses": ["203.0.113.9/24"]}}
     observed = with_device(converged(data), "qg-g", mac_address="fa:16:3e:12:34:56", mtu=9000)
-    assert plan(data, observed) == RouterPlan("r1")
+    assert is_empty(plan(data, observed))
 
 
 def test_what_is_foreign_is_no_difference() -> None:
-    assert plan(router(), replace(converged(router()), foreign=("device wg0",))) == RouterPlan("r1")
+    assert is_empty(plan(router(), replace(converged(router()), foreign=("device wg0",))))
 
 
 def test_a_router_is_built_from_the_bottom_up() -> None:
@@ -192,7 +196,7 @@ def test_a_floating_ip_that_moves_to_another_fixed_ip_keeps_its_address() -> Non
 
 def test_floating_ips_in_another_order_stay_as_they_are() -> None:
     pairs = [("203.0.113.20", "10.0.0.5"), ("203.0.113.21", "10.0.0.6")]
-    assert steps(plan(floating(*pairs), converged(floating(*reversed(pairs))))) == ["rules of IPv4"]
+    assert steps(plan(floating(*pairs), converged(floating(*reversed(pairs))))) == []
 
 
 def test_new_addresses_come_before_old_ones_go() -> None:

@@ -196,7 +196,7 @@ def test_without_the_external_bridge_a_device_stays_where_it_is() -> None:
     ("alias", "whose"), [(None, "is not ours"), ("uplink", "is not ours"), ("netnode.l3/r9/external", "belongs to router r9")]
 )
 def test_a_name_that_somebody_else_has_is_not_taken(alias: str | None, whose: str) -> None:
-    taken = RootLink(TAP, 9, None, alias, True, 1500)
+    taken = RootLink(TAP, 9, None, alias, True, 1500, False)
     planner = Planner(node(taken), BridgeDriver(Options("bridge")))
     result = planner.plan(desired(router()), ABSENT)
     assert result.problems == (f"The device {TAP} that port aaaa0000-external-port needs is on the node already and {whose}.",)
@@ -204,6 +204,6 @@ def test_a_name_that_somebody_else_has_is_not_taken(alias: str | None, whose: st
 
 
 def test_a_name_that_will_be_free_is_taken() -> None:
-    planner = Planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500)), BridgeDriver(Options("bridge")))
+    planner = Planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)), BridgeDriver(Options("bridge")))
     planner.free([TAP])
     assert planner.plan(desired(router()), ABSENT).problems == ()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.router_data import NotRouterData, check_router_ids, check_routers
+from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
+from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_router_ids, check_routers
 
 from ..routers import router
 
@@ -101,11 +102,15 @@ def test_wrong_types(place: Place, value: object, message: str) -> None:
 
 
 @pytest.mark.parametrize("place", [("id",), ("gateway", "id"), (*WEB, "id"), (*WEB, "network_id"), ("floating_ips", 0, "id")])
-@pytest.mark.parametrize("value", ["", "-r", ".r", "_r", "a b", "a/b", "r1\n", "ü", "a" * 65, 7, True, ["r1"]])
+@pytest.mark.parametrize("value", ["", "-r", ".r", "_r", "a b", "a/b", "r1\n", "ü", "a" * 65, True, ["r1"]])
 def test_malformed_ids(place: Place, value: object) -> None:
     path = "routers[0]." + ".".join(str(step) for step in place).replace(".0", "[0]")
     shown = "a list" if isinstance(value, list) else repr(value) if len(repr(value)) <= 60 else "'" + "a" * 59 + "…"
     assert errors(changed((place, value))) == [f"{path}: {shown} {ID_RULE}"]
+
+
+def test_an_id_that_was_not_quoted() -> None:
+    assert errors(changed((("id",), 7))) == ["routers[0].id: 7 is a number, and an id is text: quote it"]
 
 
 @pytest.mark.parametrize("value", ["7", "a" * 64, "7d1a64bd-1111-4222-8333-000000000000", "Tenant_A.1"])

@@ -29,7 +29,11 @@ DESTINATION: Place = ("routes", 2, "destination")
         (WEB_ADDRESS, "224.0.0.1/24", "interfaces[0].addresses[0]: '224.0.0.1/24' is a multicast address"),
         ((*WEB, "addresses", 1), "fe80::1/64", "interfaces[0].addresses[1]: 'fe80::1/64' is a link-local address"),
         (("gateway", "addresses", 0), "127.0.0.1/8", "gateway.addresses[0]: '127.0.0.1/8' is a loopback address"),
-        (("gateway", "gateway_ips", 0), "203.0.113.1/24", "gateway.gateway_ips[0]: '203.0.113.1/24' is not an IP address"),
+        (
+            ("gateway", "gateway_ips", 0),
+            "203.0.113.1/24",
+            "gateway.gateway_ips[0]: '203.0.113.1/24' is not an IP address (it has no prefix length here)",
+        ),
         (("gateway", "gateway_ips", 0), "169.254.0.1", "gateway.gateway_ips[0]: '169.254.0.1' is a link-local address"),
         (("gateway", "gateway_ips", 0), 7, "gateway.gateway_ips[0]: 7 is not an IP address"),
         (
@@ -50,7 +54,7 @@ DESTINATION: Place = ("routes", 2, "destination")
         (
             ("floating_ips", 0, "floating_ip_address"),
             "203.0.113.20/32",
-            "floating_ips[0].floating_ip_address: '203.0.113.20/32' is not an IP address",
+            "floating_ips[0].floating_ip_address: '203.0.113.20/32' is not an IP address (it has no prefix length here)",
         ),
         (
             ("floating_ips", 0, "floating_ip_address"),
@@ -72,7 +76,7 @@ DESTINATION: Place = ("routes", 2, "destination")
         (DESTINATION, "default", "routes[2].destination: 'default' is not an IP address with a prefix length"),
         (DESTINATION, "224.0.0.0/4", "routes[2].destination: '224.0.0.0/4' is no network that a router forwards to"),
         (DESTINATION, "127.0.0.0/8", "routes[2].destination: '127.0.0.0/8' is no network that a router forwards to"),
-        (NEXTHOP, "10.0.1.254/24", "routes[2].nexthop: '10.0.1.254/24' is not an IP address"),
+        (NEXTHOP, "10.0.1.254/24", "routes[2].nexthop: '10.0.1.254/24' is not an IP address (it has no prefix length here)"),
         (NEXTHOP, "224.0.0.1", "routes[2].nexthop: '224.0.0.1' is a multicast address"),
         (NEXTHOP, "2001:db8:1::fe", "routes[2].nexthop: 2001:db8:1::fe is not of the address family of 192.168.51.0/24"),
         (DESTINATION, "2001:db8:9::/64", "routes[2].nexthop: 10.0.1.254 is not of the address family of 2001:db8:9::/64"),

@@ -13,6 +13,8 @@ import subprocess
 import time
 from typing import IO, Dict, List, Sequence, Tuple
 
+from ..errors import MissingCommand
+
 TIMEOUT = 60  # seconds; the longest normal command takes well under one
 # Messages in English, and the directories of network tools, which a bare environment can lack.
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
@@ -27,10 +29,6 @@ class CommandError(Exception):
         self.command = " ".join(arguments)
         self.message = message.strip()
         super().__init__("%s: %s" % (self.command, self.message))
-
-
-class MissingCommand(Exception):
-    """A command that the engine needs is not on the node."""
 
 
 PACKAGES = {"ip": "iproute2", "conntrack": "conntrack"}  # Debian's names where they are not "iptables"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Set
 
 from .command import CommandError, run
 
@@ -38,9 +38,10 @@ def batch(lines: Sequence[str]) -> None:
     raise BatchError(lines[number - 1], number - 1, message)
 
 
-def _read(lines: Sequence[str]) -> List[List[Dict[str, Any]]]:
+def _read(lines: Sequence[str], details: bool) -> List[List[Dict[str, Any]]]:
     """The JSON documents of a batch of ``show`` commands, one for each line."""
-    text = run(["ip", "-json", "-details", "-batch", "-"], "".join(line + "\n" for line in lines)).stdout
+    options = ["-json", "-details"] if details else ["-json"]
+    text = run(["ip", *options, "-batch", "-"], "".join(line + "\n" for line in lines)).stdout
     decoder, documents, place = json.JSONDecoder(), [], 0
     while place < len(text):
         if text[place].isspace():
@@ -53,10 +54,11 @@ def _read(lines: Sequence[str]) -> List[List[Dict[str, Any]]]:
 
 def links_and_routes() -> tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
     """Links with their addresses, and the routes of all tables, of the namespace that the thread is in."""
-    links, routes = _read(["address show", "route show table all"])
+    links, routes = _read(["address show", "route show table all"], details=True)
     return links, routes
 
 
-def links() -> List[Dict[str, Any]]:
-    """Links without their addresses, of the namespace that the thread is in."""
-    return _read(["link show"])[0]
+def links_and_bridges() -> tuple[List[Dict[str, Any]], Set[str]]:
+    """Links without their addresses, and which of them are bridges, of the namespace that the thread is in."""
+    links, bridges = _read(["link show", "link show type bridge"], details=False)
+    return links, {bridge["ifname"] for bridge in bridges}

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Dict, Type
 
-from ..options import InvalidOption, Options
+from ..errors import InvalidOption
+from ..options import Options
 from .bridge import BridgeDriver
 
 DRIVERS: Dict[str, Type[BridgeDriver]] = {driver.name: driver for driver in (BridgeDriver,)}
