@@ -20,6 +20,7 @@ DEFAULTS = {
     "internal_bridge": "brq{network_id}",
     "send_arp_for_ha": 0,
     "max_deletions": "100%",
+    "lock_timeout": 60.0,
 }
 _RUNNER = """
 import json, resource, sys, time

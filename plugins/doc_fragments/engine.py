@@ -57,4 +57,10 @@ options:
         never.
     type: int
     default: 3
+  lock_timeout:
+    description:
+      - How many seconds a run waits for another one on the same node to end. Then it fails and names the other's process.
+      - Check mode changes nothing and does not wait.
+    type: float
+    default: 60.0
 """

@@ -16,6 +16,7 @@ ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "external_network_bridge": {"type": "str", "default": "br-ex"},
     "internal_bridge": {"type": "str", "default": "brq{network_id}"},
     "send_arp_for_ha": {"type": "int", "default": 3},
+    "lock_timeout": {"type": "float", "default": 60.0},
 }
 
 

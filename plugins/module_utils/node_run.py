@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping
 from .converge import converge, observe_routers, plan_node, predict, require_node, routers_on
 from .desired import desired_state
 from .gather import gather_router
+from .host.lock import exclusive
 from .interface_drivers import interface_driver
 from .interface_drivers.bridge import BridgeDriver
 from .observe import observe_node
@@ -33,9 +34,12 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
     if state == "rendered":
         return rendered(params["routers"], options, driver)
     require_node()
-    plan = plan_node(params["routers"], state, options, driver)
-    results = predict(plan) if check_mode else converge(plan, options)
-    return node_result(plan, results, driver, diff)
+    if check_mode:
+        plan = plan_node(params["routers"], state, options, driver)
+        return node_result(plan, predict(plan), driver, diff)
+    with exclusive(options.lock_timeout):
+        plan = plan_node(params["routers"], state, options, driver)
+        return node_result(plan, converge(plan, options), driver, diff)
 
 
 def gathered(driver: BridgeDriver) -> List[Dict[str, Any]]:

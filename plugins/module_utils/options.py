@@ -43,6 +43,7 @@ class Options:
     external_network_bridge: str = "br-ex"
     internal_bridge: str = "brq{network_id}"
     send_arp_for_ha: int = 3
+    lock_timeout: float = 60.0
     max_deletions: MaxDeletions = MaxDeletions(50, True)
 
     @property
@@ -71,6 +72,7 @@ def parse_options(params: Mapping[str, Any]) -> Options:
         external_network_bridge=external,
         internal_bridge=internal,
         send_arp_for_ha=max(0, params["send_arp_for_ha"]),
+        lock_timeout=max(0.0, params["lock_timeout"]),
         max_deletions=parse_max_deletions(params["max_deletions"]),
     )
 

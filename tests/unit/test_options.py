@@ -26,6 +26,7 @@ def params(**changes: Any) -> dict[str, Any]:
         "external_network_bridge": "br-ex",
         "internal_bridge": "brq{network_id}",
         "send_arp_for_ha": 3,
+        "lock_timeout": 60.0,
         "max_deletions": "50%",
         **changes,
     }
