@@ -45,6 +45,7 @@ class Outcome:
         """Run operations until one fails."""
         if self.error is not None:
             return
+        operations = list(operations)
         for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
             group = list(members)
             try:
@@ -55,11 +56,21 @@ class Outcome:
             except _Failed as failure:
                 self._note(group[: failure.done])
                 self.error = str(failure)
-                return
-            except netns.DeadNamespace as error:
+                break
+            except (netns.DeadNamespace, netns.Inaccessible) as error:
                 self.error = str(error)
                 return
             self._note(group)
+        if self.error is not None:
+            self._announce_all_the_same(operations)
+
+    def _announce_all_the_same(self, operations: Sequence[Operation]) -> None:
+        """Addresses that were added before something else failed: no later run finds them new."""
+        for operation in operations:
+            added = isinstance(operation, Announce) and "address %s/" % operation.address
+            if added and operation.namespace and any(action.startswith(added) for action in self.actions):
+                with suppress(OSError), netns.entered(operation.namespace):
+                    _execute(operation)
 
     def _note(self, done: Sequence[Operation]) -> None:
         self.actions += [action for operation in done for action in operation.actions]
@@ -124,11 +135,7 @@ def apply_plans(plans: Sequence[RouterPlan], announcements: int) -> List[Outcome
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         list(pool.map(execute_own, [outcome for outcome in outcomes if outcome.plan.own]))
     repeated = [
-        _announcement(operation)
-        for outcome in outcomes
-        if outcome.error is None
-        for operation in outcome.plan.own
-        if isinstance(operation, Announce)
+        _announcement(operation) for outcome in outcomes for operation in outcome.plan.own if isinstance(operation, Announce)
     ]
     announce.repeat_in_background(repeated, announcements - 1)
     return outcomes

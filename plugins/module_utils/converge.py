@@ -20,6 +20,7 @@ from .desired import NAMESPACE_SYSCTLS, Desired, desired_state
 from .errors import Refused
 from .host import iptables
 from .host.command import CommandError, require
+from .host.netns import Inaccessible
 from .interface_drivers.bridge import BridgeDriver
 from .model import NAMESPACE_PREFIX, Router, namespace_name
 from .observe import observe_node, observe_router
@@ -80,7 +81,7 @@ def observe_routers(router_ids: Sequence[str], node: NodeState, driver: BridgeDr
             return ABSENT
         try:
             return observe_router(namespace, tuple(NAMESPACE_SYSCTLS), driver, links)
-        except CommandError as error:
+        except (CommandError, Inaccessible) as error:
             return error
 
     with ThreadPoolExecutor(max_workers=READERS) as pool:

@@ -10,6 +10,7 @@ router is converged all the same, and the router is reported as failed.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
@@ -37,6 +38,7 @@ NAMESPACE_SYSCTLS = {
     "net/ipv4/conf/all/promote_secondaries": "1",
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
 }
+POINT_TO_POINT = 31  # prefixes from this length on have no broadcast address (RFC 3021)
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 
@@ -54,6 +56,7 @@ class _OnLink:
 
     def __init__(self) -> None:
         self.networks: List[Tuple[IPNetwork, str]] = []
+        self.own: Set[IPAddress] = set()
 
     def add(self, network: IPNetwork, device: str) -> None:
         self.networks.append((network, device))
@@ -61,6 +64,15 @@ class _OnLink:
     def device(self, address: IPAddress) -> Optional[str]:
         fitting = [(n.prefixlen, device) for n, device in self.networks if n.version == address.version and address in n]
         return max(fitting)[1] if fitting else None
+
+    def why_no_next_hop(self, address: IPAddress) -> Optional[str]:
+        """Why the kernel would refuse a next hop; None when it would take it."""
+        if address.version == IPV6 and address in self.own:
+            return "is the router's own address"
+        for network, _device in self.networks:
+            if network.version == IPV4 and network.prefixlen < POINT_TO_POINT and address == network.broadcast_address:
+                return "is the broadcast address of a network of the router"
+        return None
 
     def __contains__(self, network: IPNetwork) -> bool:
         return any(network == known for known, _device in self.networks)
@@ -79,20 +91,22 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         addresses[name] = tuple(str(address) for address in port.addresses)
         for address in port.addresses:
             on_link.add(address.network, name)
+            on_link.own.add(address.ip)
 
     for port in router.interfaces:
         if not port.admin_state_up:
             continue
         add_device(internal_device_name(port.id), port, options.internal_bridge_of(port.network_id))
     routes: Set[Route] = set()
+    problems: List[str] = []
     if router.gateway is not None:
         name = external_device_name(router.gateway.id)
         add_device(name, router.gateway, options.external_network_bridge)
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
         addresses[name] += tuple(floating)
         sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
-        routes |= _gateway_routes(router.gateway, name, on_link)
-    extra, problems = _extra_routes(router.routes, on_link)
+        routes, problems = _gateway_routes(router.gateway, name, on_link)
+    extra, extra_problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}
     state = RouterState(
         namespace=True,
@@ -103,7 +117,7 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         firewall=rule_sets(router),
         loopback_up=True,
     )
-    return Desired(router, state, tuple(problems))
+    return Desired(router, state, tuple(problems + extra_problems))
 
 
 def _gateway_comes_from_ra(gateway: Gateway) -> bool:
@@ -116,18 +130,28 @@ def _route(destination: str, family: int, hops: Sequence[Tuple[Optional[str], Op
     return Route(family, destination, frozenset(NextHop(*hop) for hop in hops), metric=DEFAULT_METRIC[family])
 
 
-def _gateway_routes(gateway: Gateway, device: str, on_link: _OnLink) -> Set[Route]:
+def _gateway_routes(gateway: Gateway, device: str, on_link: _OnLink) -> Tuple[Set[Route], List[str]]:
     """Further prefixes on the link, and the default routes, with a host route first where the gateway is off-subnet."""
-    routes = set()
+    routes: Set[Route] = set()
+    problems: List[str] = []
     for subnet in gateway.extra_subnets:
         if subnet not in on_link:
             routes.add(_route(prefix_text(subnet), subnet.version, [(None, device)]))
             on_link.add(subnet, device)
-    for address in gateway.gateway_ips:
+    for index, address in enumerate(gateway.gateway_ips):
+        refusal = on_link.why_no_next_hop(address)
+        if refusal is not None:
+            problems.append("gateway.gateway_ips[%d]: %s %s" % (index, address, refusal))
+            continue
         if not address.is_link_local and on_link.device(address) != device:
             routes.add(_route(str(address), address.version, [(None, device)]))
+            on_link.add(_host(address), device)
         routes.add(_route("default", address.version, [(str(address), device)]))
-    return routes
+    return routes, problems
+
+
+def _host(address: IPAddress) -> IPNetwork:
+    return ipaddress.ip_network((address.packed, address.max_prefixlen))
 
 
 def _extra_routes(routes: Sequence[ExtraRoute], on_link: _OnLink) -> Tuple[List[Route], List[str]]:
@@ -136,7 +160,10 @@ def _extra_routes(routes: Sequence[ExtraRoute], on_link: _OnLink) -> Tuple[List[
     problems = []
     for index, route in enumerate(routes):
         device = on_link.device(route.nexthop)
-        if route.destination.version == 4 and route.destination in on_link:
+        refusal = on_link.why_no_next_hop(route.nexthop)
+        if refusal is not None:
+            problems.append("routes[%d].nexthop: %s %s" % (index, route.nexthop, refusal))
+        elif route.destination in on_link:
             problems.append("routes[%d].destination: %s is a network of the router itself" % (index, route.destination))
         elif device is None:
             problems.append("routes[%d].nexthop: %s is on no network of the router" % (index, route.nexthop))

@@ -11,7 +11,7 @@ Rules are written exactly as iptables-save prints them; ``--random-fully`` needs
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from .model import Router, external_device_name
 from .state import IPV4, IPV6, Tables
@@ -73,6 +73,10 @@ def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
     return pairs
 
 
-def has_source_nat(firewall: Mapping[int, Tables]) -> bool:
-    """Whether rule sets translate the source of all that leaves by the gateway."""
-    return any(rule.startswith("-o ") for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ()))
+def source_nat_address(firewall: Mapping[int, Tables]) -> Optional[str]:
+    """The address to which rule sets translate the source of all that leaves by the gateway."""
+    for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ()):
+        words = rule.split()
+        if words[0] == "-o" and words[2:5] == ["-j", "SNAT", "--to-source"]:
+            return words[5]
+    return None

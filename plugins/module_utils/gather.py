@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List
 
-from .firewall import floating_ip_pairs, has_source_nat
+from .firewall import floating_ip_pairs, source_nat_address
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX
 from .plan_routes import describe_route
@@ -40,7 +40,7 @@ def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> D
 
 def _has_snat(state: RouterState) -> bool:
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in state.devices)
-    return not gateway or has_source_nat(state.firewall)
+    return not gateway or source_nat_address(state.firewall) is not None
 
 
 def _gather_port(device: Device, addresses: List[str], driver: BridgeDriver) -> Dict[str, Any]:
@@ -124,4 +124,5 @@ def _describe_device(device: Device) -> str:
         return state + ", not plugged in"
     mtu = ", mtu %d" % plugged.mtu if plugged.mtu else ""
     peer = "%s (%s%s, alias %s)" % (plugged.peer, "up" if plugged.up else "down", mtu, plugged.alias)
-    return "%s, by %s on bridge %s" % (state, peer, plugged.bridge)
+    bridge = plugged.bridge if plugged.bridge_up else "%s, which is down" % plugged.bridge
+    return "%s, by %s on bridge %s" % (state, peer, bridge)

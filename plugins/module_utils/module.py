@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Mapping
 
 from .errors import RunError
 from .host.command import CommandError
+from .host.netns import Inaccessible
 
 ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "interface_driver": {"type": "str"},
@@ -27,7 +28,7 @@ def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict
     """
     try:
         result = work(module.params, module.check_mode, module._diff)
-    except (RunError, CommandError) as error:
+    except (RunError, CommandError, Inaccessible) as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings", ()):
         module.warn(warning)

@@ -22,6 +22,7 @@ def observe_node() -> NodeState:
     """Read what is outside of the routers' namespaces."""
     links = {}
     found, bridges = ip.links_and_bridges()
+    down = {link["ifname"] for link in found if "UP" not in link["flags"]}
     for link in found:
         links[link["ifname"]] = RootLink(
             name=link["ifname"],
@@ -32,6 +33,7 @@ def observe_node() -> NodeState:
             mtu=link["mtu"],
             is_bridge=link["ifname"] in bridges,
             peer_index=link.get("link_index"),
+            bridge_up=link.get("master") not in down,
         )
     return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), links)
 
@@ -88,8 +90,9 @@ def _devices(
 def _addresses(link: Mapping[str, Any]) -> Tuple[str, ...]:
     """Addresses with prefix length, without those that the kernel makes by itself: link-local, and from RAs."""
     addresses = []
+    by_ra = link["ifname"].startswith(EXTERNAL_PREFIX)
     for entry in link["addr_info"]:
-        if entry["family"] == "inet6" and (entry["scope"] == "link" or entry.get("dynamic")):
+        if entry["family"] == "inet6" and (entry["scope"] == "link" or (by_ra and entry.get("dynamic"))):
             continue
         peer = entry.get("address")
         addresses.append("%s%s/%d" % (entry["local"], " peer " + peer if peer else "", entry["prefixlen"]))

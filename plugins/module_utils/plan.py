@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .desired import Desired
-from .firewall import floating_ip_pairs
+from .firewall import floating_ip_pairs, source_nat_address
 from .interface_drivers.bridge import BridgeDriver
 from .model import EXTERNAL_PREFIX, namespace_name
 from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
@@ -66,7 +66,7 @@ class Planner:
     def __init__(self, node: NodeState, driver: BridgeDriver) -> None:
         self.driver = driver
         self.node = node
-        self.bridges: Set[str] = set()  # made by plans so far
+        self.bridges: Set[str] = set()  # seen to by plans so far
         self.freed: Set[str] = set()  # root-side devices that plans so far unplug
 
     def free(self, peers: Iterable[str]) -> None:
@@ -82,7 +82,8 @@ class Planner:
             shared += plan_deletion(router_id, dead=True).shared
             observed = ABSENT
         problems = list(desired.problems)
-        state = self._possible(desired.state, observed, problems)
+        state, stale = self._possible(router_id, desired.state, observed, problems)
+        shared += [Ip(None, ("stale device %s removed" % name,), "link delete dev %s" % name) for name in stale]
         lost = {n: d for n, d in observed.devices.items() if n not in state.devices or d.attachment is None}
         for device in lost.values():
             shared += self.driver.unplug(namespace, device)
@@ -92,18 +93,22 @@ class Planner:
         own = [
             *self._namespace(namespace, observed),
             *self._devices(namespace, created, present, state),
+            *_link_operations(namespace, present, state),
             *self._sysctls(namespace, created, state, observed),
             *self._firewall(namespace, state, observed),
-            *self._links(namespace, created, present, state, observed),
+            *_set_up(namespace, created, present, observed),
             *self._addresses(namespace, state, observed, lost),
         ]
         return RouterPlan(router_id, tuple(shared), tuple(own), tuple(problems), state)
 
-    def _possible(self, state: RouterState, observed: RouterState, problems: List[str]) -> RouterState:
+    def _possible(
+        self, router_id: str, state: RouterState, observed: RouterState, problems: List[str]
+    ) -> Tuple[RouterState, List[str]]:
         """What of the devices can be: without an external bridge, or with a name that somebody else has, new ones
-        cannot be plugged in, and those that are there stay where they are.
+        cannot be plugged in, and those that are there stay where they are. Also the stale devices in their way.
         """
         blocked = set()
+        stale: List[str] = []
         devices = dict(state.devices)
         for name, device in state.devices.items():
             attachment = device.attachment
@@ -111,23 +116,29 @@ class Planner:
                 continue
             present = observed.devices.get(name)
             plugged = present.attachment if present is not None else None
-            missing = self._missing_bridge(name, attachment.bridge)
-            if missing:
-                problems.append(missing)
+            problem = self._bridge_problem(name, attachment.bridge)
+            if problem:
+                problems.append(problem)
                 if plugged is None:
                     blocked.add(name)
                 else:
                     devices[name] = replace(device, attachment=replace(attachment, bridge=plugged.bridge))
+            elif name.startswith(EXTERNAL_PREFIX) and not self.node.links[attachment.bridge or ""].up:
+                problems.append("The external bridge %s is down: set it up." % attachment.bridge)
             link = self.node.links.get(attachment.peer)
-            if link is not None and plugged is None and attachment.peer not in self.freed:
+            if link is None or plugged is not None or attachment.peer in self.freed:
+                continue
+            owner = self.driver.owner(link)
+            if owner == router_id or (owner and namespace_name(owner) not in self.node.namespaces):
+                stale.append(link.name)  # ours, and its other end is in no router
+            else:
                 blocked.add(name)
-                owner = self.driver.owner(link)
-                whose = "belongs to router %s" % owner if owner else "is not ours"
+                whose = "belongs to router %s: converge that one too" % owner if owner else "is not ours"
                 what = "The device %s that port %s needs is on the node already and %s."
                 problems.append(what % (link.name, device.port_id, whose))
-        return replace(state, devices=devices).without_devices(blocked)
+        return replace(state, devices=devices).without_devices(blocked), stale
 
-    def _missing_bridge(self, device: str, bridge: Optional[str]) -> Optional[str]:
+    def _bridge_problem(self, device: str, bridge: Optional[str]) -> Optional[str]:
         """What is wrong with the bridge of a device, which may be one that is still to be made."""
         link = self.node.links.get(bridge or "")
         if link is None and device.startswith(EXTERNAL_PREFIX):
@@ -140,11 +151,17 @@ class Planner:
         return None
 
     def _bridges(self, devices: Iterable[Device]) -> Iterable[Operation]:
+        """Make internal bridges that are missing, and set up those that are down: an interrupted run leaves such."""
         for device in devices:
             bridge = device.attachment.bridge if device.attachment is not None else None
-            if bridge is not None and bridge not in self.node.links and bridge not in self.bridges:
-                self.bridges.add(bridge)
+            if bridge is None or bridge in self.bridges or device.name.startswith(EXTERNAL_PREFIX):
+                continue
+            self.bridges.add(bridge)
+            link = self.node.links.get(bridge)
+            if link is None:
                 yield from self.driver.create_bridge(bridge)
+            elif not link.up:
+                yield from self.driver.set_up_bridge(bridge)
 
     @staticmethod
     def _namespace(namespace: str, observed: RouterState) -> Iterable[Operation]:
@@ -180,24 +197,6 @@ class Planner:
                 actions = tuple(describe_changes(want, have, " (IPv6)" if family == IPV6 else ""))
                 yield RestoreRules(namespace, actions, family, text)
 
-    @staticmethod
-    def _links(
-        namespace: str,
-        created: Sequence[Device],
-        present: Mapping[str, Device],
-        state: RouterState,
-        observed: RouterState,
-    ) -> Iterable[Operation]:
-        if not observed.loopback_up:
-            actions = ("device lo set up",) if observed.namespace else ()
-            yield Ip(namespace, actions, "link set dev lo up")
-        for device in created:
-            yield Ip(namespace, (), "link set dev %s alias %s up" % (device.name, device.port_id))
-        for name, have in present.items():
-            want = state.devices[name]
-            for action, change in _link_changes(want, have):
-                yield Ip(namespace, (action,), "link set dev %s %s" % (name, change))
-
     def _addresses(
         self, namespace: str, state: RouterState, observed: RouterState, lost: Mapping[str, Device]
     ) -> Iterable[Operation]:
@@ -216,9 +215,30 @@ class Planner:
             removals += [_delete_address(namespace, name, address) for address in going]
         yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
         yield from removals
-        for address in _broken_floating_ips(state, observed):
+        for address in _ended_translations(state, observed):
             yield DeleteFlows(namespace, ("flows through %s ended" % address,), address)
         yield from announced
+
+
+def _set_up(
+    namespace: str, created: Sequence[Device], present: Mapping[str, Device], observed: RouterState
+) -> Iterable[Operation]:
+    """Set devices up, after their parameters: those of IPv6 take effect at that moment."""
+    if not observed.loopback_up:
+        actions = ("device lo set up",) if observed.namespace else ()
+        yield Ip(namespace, actions, "link set dev lo up")
+    for device in created:
+        yield Ip(namespace, (), "link set dev %s alias %s up" % (device.name, device.port_id))
+    for name, have in present.items():
+        if not have.up:
+            yield Ip(namespace, ("device %s set up" % name,), "link set dev %s up" % name)
+
+
+def _link_operations(namespace: str, present: Mapping[str, Device], state: RouterState) -> Iterable[Operation]:
+    """Put right what devices are, before their parameters: with a small MTU a device has none of IPv6."""
+    for name, have in present.items():
+        for action, change in _link_changes(state.devices[name], have):
+            yield Ip(namespace, (action,), "link set dev %s %s" % (name, change))
 
 
 def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
@@ -229,8 +249,6 @@ def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
         yield "MAC address of %s set to %s" % (want.name, want.mac_address), "address %s" % want.mac_address
     if want.mtu is not None and want.mtu != have.mtu:
         yield "MTU of %s set to %d" % (want.name, want.mtu), "mtu %d" % want.mtu
-    if not have.up:
-        yield "device %s set up" % want.name, "up"
 
 
 def _mac_address_changes(device: str, state: RouterState, observed: RouterState) -> bool:
@@ -257,7 +275,11 @@ def _delete_address(namespace: str, device: str, address: str) -> Operation:
     return Ip(namespace, ("address %s removed from %s" % (address, device),), "address delete %s dev %s" % (address, device))
 
 
-def _broken_floating_ips(state: RouterState, observed: RouterState) -> List[str]:
-    """Floating IPs that were there and are no more, or lead to another fixed IP."""
-    want = floating_ip_pairs(state.firewall)
-    return [address for address, fixed in floating_ip_pairs(observed.firewall).items() if want.get(address) != fixed]
+def _ended_translations(state: RouterState, observed: RouterState) -> List[str]:
+    """External addresses that flows must not go on with: of floating IPs that went or lead elsewhere, and of the
+    router itself when it no longer translates to it.
+    """
+    want, have = floating_ip_pairs(state.firewall), floating_ip_pairs(observed.firewall)
+    ended = [address for address, fixed in have.items() if want.get(address) != fixed]
+    old, new = source_nat_address(observed.firewall), source_nat_address(state.firewall)
+    return [*ended, old] if old is not None and old != new else ended

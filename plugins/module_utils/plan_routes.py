@@ -49,8 +49,10 @@ def _goes_with(route: Route, lost: FrozenSet[str]) -> bool:
     return bool(devices) and devices <= lost
 
 
-def _order(route: Route) -> Tuple[bool, int, str, str]:
-    return any(hop.via for hop in route.nexthops), route.family, route.destination, describe_route(route)
+def _order(route: Route) -> Tuple[bool, bool, int, str, str]:
+    """On the link first, then default routes: they matter most, should another one fail."""
+    by_next_hop = any(hop.via for hop in route.nexthops)
+    return by_next_hop, route.destination != "default", route.family, route.destination, describe_route(route)
 
 
 def _hops(route: Route) -> List[str]:

@@ -30,8 +30,7 @@ from .model import (
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
-MTU_RANGE = (68, 65535)  # RFC 791; the kernel's range for a veth
-IPV6_MINIMUM_MTU = 1280  # RFC 8200; below it the kernel takes IPv6 off the device
+MTU_RANGE = (1280, 65535)  # below the minimum of IPv6 (RFC 8200) the kernel takes IPv6 and its parameters off a device
 SHOWN = 60  # characters of a wrong value that a message shows
 
 T = TypeVar("T")
@@ -244,8 +243,6 @@ def _read_port(fields: _Fields, reading: _Reading, device_name: Callable[[str], 
     port_id = fields.id("id", required=True)
     addresses = fields.parsed_entries("addresses", parse_interface, required=True)
     mtu = fields.parsed("mtu", _parse_mtu)
-    if mtu is not None and mtu < IPV6_MINIMUM_MTU and any(a.version == 6 for a in addresses):
-        fields.wrong("mtu", "%d is too small for IPv6, which needs %d" % (mtu, IPV6_MINIMUM_MTU))
     if port_id is not None:
         # Two ids that begin alike give one device name, which a node can have only once.
         reading.claim("port id beginning with", device_name(port_id)[3:], fields.path + ".id")
@@ -332,7 +329,7 @@ def _read_route(fields: _Fields) -> Optional[ExtraRoute]:
         return None
     if destination.version != nexthop.version:
         fields.wrong("nexthop", "%s is not of the address family of %s" % (nexthop, destination))
-    if destination.is_multicast or destination.is_loopback:
+    if destination.is_multicast or destination.is_loopback or (destination.version == 6 and destination.is_link_local):
         fields.wrong("destination", "'%s' is no network that a router forwards to" % destination)
     return ExtraRoute(destination=destination, nexthop=nexthop)
 

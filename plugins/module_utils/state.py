@@ -35,6 +35,7 @@ class Attachment:
     alias: Optional[str]
     up: bool
     mtu: Optional[int]
+    bridge_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ class RootLink:
     mtu: int
     is_bridge: bool
     peer_index: Optional[int] = None
+    bridge_up: bool = True
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,16 @@ def test_a_floating_ip_that_goes_takes_its_flows_with_it(node: Node) -> None:
     left = node.run(*inside, "conntrack", "-L", "-p", "tcp").stdout
     assert "203.0.113.20" not in left
     assert "203.0.113.21" in left
+
+
+def test_flows_from_an_external_address_that_is_given_up_end(node: Node) -> None:
+    run_engine(node, [router()])
+    inside = ["ip", "netns", "exec", "qrouter-r1"]
+    flow = "-I -p udp -s 10.0.0.7 -d 203.0.113.1 --src-nat {} --sport {} --dport 53 --timeout 300"
+    node.run(*inside, "conntrack", *flow.format("203.0.113.10", 1000).split())
+    node.run(*inside, "conntrack", *flow.format("203.0.113.20", 1001).split())
+    [entry] = run_engine(node, [router(gateway=gateway(addresses=["203.0.113.11/24", "2001:db8:e::10/64"]))])["routers"]
+    assert entry["actions"][-1] == "flows through 203.0.113.10 ended"
+    left = node.run(*inside, "conntrack", "-L", "-p", "udp").stdout
+    assert "dst=203.0.113.10 " not in left
+    assert "dst=203.0.113.20 " in left

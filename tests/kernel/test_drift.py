@@ -153,6 +153,7 @@ def test_a_change_by_hand(built: Node, sabotage: str, actions: list[str]) -> Non
         ("ip link set dev tapbbbb0000-we mtu 1400", ["MTU of tapbbbb0000-we set to 1450"]),
         ("ip link set dev tapbbbb0000-we nomaster", [f"device {WEB} moved to bridge brqweb-network"]),
         ("ip link set dev tapbbbb0000-we master br-ex", [f"device {WEB} moved to bridge brqweb-network"]),
+        ("ip link set dev brqweb-network down", ["bridge brqweb-network set up"]),
         ("ip link set dev tapbbbb0000-we alias x", ["alias of tapbbbb0000-we set to netnode.l3/r1/web-network"]),
     ],
 )
@@ -176,6 +177,22 @@ def test_a_device_that_is_down_comes_up_with_all_that_the_kernel_took(built: Nod
     actions = repair(built, "ip", "link", "set", "dev", WEB, "down")
     assert actions[0] == f"device {WEB} set up"
     assert f"route 192.168.50.0/24 via 10.0.0.253 dev {WEB} and via 10.0.0.254 dev {WEB} added" in actions
+
+
+def test_an_mtu_without_ipv6_is_repaired_with_what_the_kernel_took(built: Node) -> None:
+    actions = repair(built, "ip", "link", "set", "dev", GATEWAY, "mtu", "1000")
+    assert actions[:2] == [f"MTU of {GATEWAY} set to 1500", f"sysctl net.ipv6.conf.{GATEWAY}.accept_ra set to 0"]
+    assert f"address 2001:db8:e::10/64 added to {GATEWAY}" in actions
+
+
+def test_a_device_that_was_renamed_or_taken_out_is_made_again(built: Node) -> None:
+    before = snapshot(built)
+    for sabotage in (f"ip -n {NAMESPACE} link set dev {WEB} name was-web", f"ip -n {NAMESPACE} link set dev {WEB} netns 1"):
+        built.run("ip", "-n", NAMESPACE, "link", "set", "dev", WEB, "down")
+        built.run(*sabotage.split())
+        [entry] = run_engine(built, [router()])["routers"]
+        assert "stale device tapbbbb0000-we removed" in entry["actions"]
+        assert differences(before, snapshot(built)) == []
 
 
 def test_a_bridge_that_is_gone_is_made_again(built: Node) -> None:

@@ -168,6 +168,64 @@ def test_a_next_hop_on_no_network_fails_and_the_rest_of_the_router_is_built(node
     assert "192.168.2.0/24" in node.run("ip", "-n", "qrouter-r1", "route").stdout
 
 
+def test_a_namespace_that_cannot_be_entered_is_not_taken_for_a_dead_one(node: Node) -> None:
+    run_engine(node, [router(), small_router(1)])
+    before = snapshot(node)
+    helpless = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+    result = run_engine(node, [router(), small_router(1)], prefix=helpless)
+    assert errors(result)["r1"] == "namespace qrouter-r1 cannot be entered: Operation not permitted"
+    assert not result["changed"]
+    assert run_engine(node, None, "gathered", prefix=helpless)["failed"]
+    assert differences(before, snapshot(node)) == []
+
+
+def test_a_name_of_the_nodes_own_namespace_is_no_router(node: Node) -> None:
+    node.run("iptables", "-P", "FORWARD", "DROP")
+    node.run("ip", "netns", "attach", "qrouter-r1", "1")
+    before = snapshot(node)
+    assert errors(run_engine(node, [router()])) == {"r1": "namespace qrouter-r1 is the node's own, and no router's"}
+    assert differences(before, snapshot(node)) == []
+
+
+def test_next_hops_that_the_kernel_would_refuse_are_told_before_and_the_rest_is_built(node: Node) -> None:
+    data = router(
+        routes=[
+            {"destination": "192.168.1.0/24", "nexthop": "10.0.0.255"},
+            {"destination": "2001:db8:9::/48", "nexthop": "2001:db8:1::1"},
+            {"destination": "192.0.2.1/32", "nexthop": "10.0.0.9"},
+            {"destination": "192.168.2.0/24", "nexthop": "10.0.0.1"},
+        ]
+    )
+    data["gateway"]["gateway_ips"] = ["192.0.2.1", "2001:db8:e::10"]
+    predicted = run_engine(node, [data], check=True)
+    result = run_engine(node, [data])
+    assert result["routers"] == predicted["routers"]
+    assert errors(result)["r1"].split("; ") == [
+        "gateway.gateway_ips[1]: 2001:db8:e::10 is the router's own address",
+        "routes[0].nexthop: 10.0.0.255 is the broadcast address of a network of the router",
+        "routes[1].nexthop: 2001:db8:1::1 is the router's own address",
+        "routes[2].destination: 192.0.2.1/32 is a network of the router itself",
+    ]
+    routes = node.run("ip", "-n", "qrouter-r1", "route").stdout
+    assert "default via 192.0.2.1 dev qg-aaaa0000-ex" in routes
+    assert "192.168.2.0/24 via 10.0.0.1" in routes
+
+
+def test_an_external_bridge_that_is_down(node: Node) -> None:
+    node.run("ip", "link", "set", "dev", "br-ex", "down")
+    assert errors(run_engine(node, [router()])) == {"r1": "The external bridge br-ex is down: set it up."}
+    node.run("ip", "link", "set", "dev", "br-ex", "up")
+    again = run_engine(node, [router()])
+    assert (again["changed"], errors(again)) == (False, {})
+
+
+def test_output_of_a_command_that_makes_no_sense(node: Node) -> None:
+    run_engine(node, [router(), small_router(1)])
+    node.run("/bin/sh", "-c", "printf '#!/bin/sh\\necho [{]' > /run/ip && chmod +x /run/ip && mount --bind /run/ip /usr/sbin/ip")
+    result = run_engine(node, [router()])
+    assert result["msg"] == "ip -json: printed what is not JSON: '[{]\\n'"
+
+
 def test_a_device_name_that_somebody_else_has(node: Node) -> None:
     node.add_bridge("tapbbbb0000-we")
     result = run_engine(node, [router()])

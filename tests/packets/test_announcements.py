@@ -57,3 +57,30 @@ def test_each_new_address_is_announced_and_no_other(node: Node) -> None:
     assert announced(node, outside, [router()], 3)[0] == {}
     run_engine(node, [])
     assert announced(node, outside, [router()], 0)[0] == {}
+
+
+def test_an_address_that_is_gone_is_not_announced_again(node: Node) -> None:
+    outside = Machine(node, "outside", "br-ex", ["203.0.113.1/24"])
+    run_engine(node, [router(floating_ips=[])])
+    capture = outside.start("/usr/bin/python3", "-c", _CAPTURE, "2.5")
+    assert capture.stdout is not None
+    assert capture.stdout.readline() == "ready\n"
+    run_engine(node, [router()], send_arp_for_ha=3)
+    run_engine(node, [router(floating_ips=router()["floating_ips"][:1])], send_arp_for_ha=3)
+    seen = Counter(line.split()[1] for line in capture.stdout.read().splitlines())
+    assert seen == {"203.0.113.20": 6, "203.0.113.21": 2}
+
+
+def test_an_address_is_announced_though_something_else_of_its_router_fails(node: Node) -> None:
+    outside = Machine(node, "outside", "br-ex", ["203.0.113.1/24"])
+    run_engine(node, [router()])
+    node.run(
+        "/bin/sh", "-c", "printf '#!/bin/sh\\nexit 2' > /run/fail; chmod +x /run/fail; mount --bind /run/fail /usr/sbin/conntrack"
+    )
+    capture = outside.start("/usr/bin/python3", "-c", _CAPTURE, "1")
+    assert capture.stdout is not None
+    assert capture.stdout.readline() == "ready\n"
+    moved = [{"floating_ip_address": "203.0.113.77", "fixed_ip_address": "10.0.0.5"}]
+    result = run_engine(node, [router(floating_ips=moved)], send_arp_for_ha=1)
+    assert result["routers"][0]["error"].startswith("conntrack --delete")
+    assert Counter(line.split()[1] for line in capture.stdout.read().splitlines()) == {"203.0.113.77": 2}

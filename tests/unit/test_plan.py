@@ -107,11 +107,11 @@ def test_a_router_is_built_from_the_bottom_up() -> None:
         "address 203.0.113.20/32 added to qg-aaaa0000-ex",
         "address 203.0.113.21/32 added to qg-aaaa0000-ex",
         "route 198.51.100.0/24 dev qg-aaaa0000-ex added",
+        "route default via 203.0.113.1 dev qg-aaaa0000-ex added",
+        "route ::/0 via 2001:db8:e::1 dev qg-aaaa0000-ex added",
         "route 192.168.50.0/24 via 10.0.0.253 dev qr-bbbb0000-we and via 10.0.0.254 dev qr-bbbb0000-we added",
         "route 192.168.51.0/24 via 10.0.1.254 dev qr-cccc0000-db added",
-        "route default via 203.0.113.1 dev qg-aaaa0000-ex added",
         "route 2001:db8:77::/48 via 2001:db8:1::fe dev qr-bbbb0000-we added",
-        "route ::/0 via 2001:db8:e::1 dev qg-aaaa0000-ex added",
     ]
     assert all(operation.namespace is None for operation in result.shared)
     announced = ["10.0.0.1", "10.0.1.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"]
@@ -166,6 +166,7 @@ def test_what_goes_is_unplugged_first() -> None:
         "chain l3-snat of table nat removed",
         "flows through 203.0.113.20 ended",
         "flows through 203.0.113.21 ended",
+        "flows through 203.0.113.10 ended",
     ]
     # The device takes its addresses and routes along; its other end stands in the node's own namespace.
     assert plan(data, converged(router())).shared == (

@@ -193,12 +193,17 @@ def test_without_the_external_bridge_a_device_stays_where_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alias", "whose"), [(None, "is not ours"), ("uplink", "is not ours"), ("netnode.l3/r9/external", "belongs to router r9")]
+    ("alias", "whose"),
+    [
+        (None, "is not ours"),
+        ("uplink", "is not ours"),
+        ("netnode.l3/r9/external", "belongs to router r9: converge that one too"),
+    ],
 )
 def test_a_name_that_somebody_else_has_is_not_taken(alias: str | None, whose: str) -> None:
     taken = RootLink(TAP, 9, None, alias, True, 1500, False)
-    planner = Planner(node(taken), BridgeDriver(Options("bridge")))
-    result = planner.plan(desired(router()), ABSENT)
+    there = replace(node(taken), namespaces=frozenset(["qrouter-r9"]))
+    result = Planner(there, BridgeDriver(Options("bridge"))).plan(desired(router()), ABSENT)
     assert result.problems == (f"The device {TAP} that port aaaa0000-external-port needs is on the node already and {whose}.",)
     assert not [line for line in steps(result) if TAP in line]
 
@@ -207,3 +212,11 @@ def test_a_name_that_will_be_free_is_taken() -> None:
     planner = Planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)), BridgeDriver(Options("bridge")))
     planner.free([TAP])
     assert planner.plan(desired(router()), ABSENT).problems == ()
+
+
+@pytest.mark.parametrize("owner", ["r1", "of-the-past"])
+def test_a_stale_device_of_ours_goes(owner: str) -> None:
+    stale = RootLink(TAP, 9, None, f"netnode.l3/{owner}/external", True, 1500, False)
+    result = Planner(node(stale), BridgeDriver(Options("bridge"))).plan(desired(router()), ABSENT)
+    assert result.problems == ()
+    assert result.actions[0] == f"stale device {TAP} removed"

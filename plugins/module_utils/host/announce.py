@@ -51,8 +51,14 @@ def send(announcement: Announcement) -> None:
             raw.send(frame)
 
 
+def _require_local(address: str) -> None:
+    """Raise OSError unless the namespace still has the address: only to a local one can a socket be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+
+
 def repeat_in_background(announcements: Sequence[Announcement], rounds: int) -> None:
-    """Send ``rounds`` further rounds from a detached process. A namespace that is gone by then is passed over."""
+    """Send ``rounds`` further rounds from a detached process. What is gone by then is passed over."""
     if not announcements or rounds < 1:
         return
     child = os.fork()
@@ -68,8 +74,9 @@ def repeat_in_background(announcements: Sequence[Announcement], rounds: int) -> 
                 for announcement in announcements:
                     try:
                         with netns.entered(announcement.namespace):
+                            _require_local(announcement.address)
                             send(announcement)
-                    except (OSError, netns.DeadNamespace):
+                    except (OSError, netns.DeadNamespace, netns.Inaccessible):
                         pass
     finally:
         os._exit(0)

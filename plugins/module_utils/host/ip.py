@@ -43,12 +43,17 @@ def _read(lines: Sequence[str], details: bool) -> List[List[Dict[str, Any]]]:
     options = ["-json", "-details"] if details else ["-json"]
     text = run(["ip", *options, "-batch", "-"], "".join(line + "\n" for line in lines)).stdout
     decoder, documents, place = json.JSONDecoder(), [], 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-            continue
-        document, place = decoder.raw_decode(text, place)
-        documents.append(document)
+    try:
+        while place < len(text):
+            if text[place].isspace():
+                place += 1
+                continue
+            document, place = decoder.raw_decode(text, place)
+            documents.append(document)
+    except ValueError:
+        raise CommandError(["ip", *options], "printed what is not JSON: %.60r" % text[place:]) from None
+    if len(documents) != len(lines):
+        raise CommandError(["ip", *options], "printed %d lists for %d commands" % (len(documents), len(lines)))
     return documents
 
 

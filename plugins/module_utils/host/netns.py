@@ -11,6 +11,7 @@ worked on at once.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from contextlib import contextmanager
 from typing import Iterator, List
@@ -23,6 +24,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class DeadNamespace(Exception):
     """A name without a namespace behind it."""
+
+
+class Inaccessible(Exception):
+    """A namespace that is there, or may be, and cannot be entered."""
 
 
 def names(prefix: str) -> List[str]:
@@ -41,20 +46,31 @@ def _setns(descriptor: int) -> None:
 
 @contextmanager
 def entered(name: str) -> Iterator[None]:
-    """Have this thread in the namespace ``name``. Raises :class:`DeadNamespace`."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    """Have this thread in the namespace ``name``. Raises :class:`DeadNamespace` or :class:`Inaccessible`."""
+    home = _open("/proc/thread-self/ns/net", "the node's own namespace")
     try:
+        namespace = _open(os.path.join(DIRECTORY, name), name)
         try:
-            namespace = os.open(os.path.join(DIRECTORY, name), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _setns(namespace)
-            finally:
-                os.close(namespace)
+            if os.path.samestat(os.fstat(namespace), os.fstat(home)):
+                raise Inaccessible("namespace %s is the node's own, and no router's" % name)
+            _setns(namespace)
         except OSError as error:
-            raise DeadNamespace("namespace %s cannot be entered: %s" % (name, error.strerror)) from None
+            # EINVAL: the file is not a namespace. Anything else says nothing about what is behind the name.
+            kind = DeadNamespace if error.errno == errno.EINVAL else Inaccessible
+            raise kind("namespace %s cannot be entered: %s" % (name, error.strerror)) from None
+        finally:
+            os.close(namespace)
         try:
             yield
         finally:
             _setns(home)
     finally:
         os.close(home)
+
+
+def _open(path: str, name: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        kind = DeadNamespace if error.errno in (errno.ENOENT, errno.ELOOP) else Inaccessible
+        raise kind("namespace %s cannot be opened: %s" % (name, error.strerror)) from None

@@ -36,7 +36,7 @@ class BridgeDriver:
         peer = links.get(peer_index) if peer_index is not None else None
         if peer is None or peer.peer_index != index:
             return None
-        return Attachment(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu)
+        return Attachment(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu, peer.bridge_up)
 
     def network_id(self, attachment: Optional[Attachment]) -> Optional[str]:
         """The network that the port was plugged in for, as its alias says."""
@@ -54,6 +54,13 @@ class BridgeDriver:
             Ip(None, (), "link add name %s type bridge" % bridge),
             Ip(None, (), "link set dev %s addrgenmode none" % bridge),
             Ip(None, ("bridge %s created" % bridge,), "link set dev %s alias %s up" % (bridge, ALIAS_PREFIX)),
+        ]
+
+    def set_up_bridge(self, bridge: str) -> List[Operation]:
+        """Set up an internal bridge that is there and down."""
+        return [
+            Ip(None, (), "link set dev %s addrgenmode none" % bridge),
+            Ip(None, ("bridge %s set up" % bridge,), "link set dev %s up" % bridge),
         ]
 
     def plug(self, namespace: str, device: Device, attachment: Attachment) -> List[Operation]:
