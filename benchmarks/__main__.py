@@ -40,7 +40,7 @@ def measure(routers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for node in (by_engine, by_playbook):
             node.add_bridge("br-ex")
         for run in ("build", "nothing to do"):
-            result = run_engine(by_engine, routers)
+            result = run_engine(by_engine, routers, send_arp_for_ha=3)
             started = time.perf_counter()
             host_vars = {"playbook": {"l3_sync_routers": routers, "l3_sync_interface_driver": "bridge"}}
             play = run_playbook("netnode.l3.sync", [by_playbook], host_vars=host_vars)

@@ -16,7 +16,8 @@ from contextlib import ExitStack, suppress
 from itertools import groupby
 from typing import Iterable, List, Optional, Sequence
 
-from .host import announce, conntrack, ip, iptables, netns, sysctl
+from .host import conntrack, ip, iptables, netns, sysctl
+from .host.announce import Announcement, Announcer
 from .host.command import CommandError
 from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
 from .plan import RouterPlan
@@ -45,7 +46,6 @@ class Outcome:
         """Run operations until one fails."""
         if self.error is not None:
             return
-        operations = list(operations)
         for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
             group = list(members)
             try:
@@ -61,16 +61,15 @@ class Outcome:
                 self.error = str(error)
                 return
             self._note(group)
-        if self.error is not None:
-            self._announce_all_the_same(operations)
 
-    def _announce_all_the_same(self, operations: Sequence[Operation]) -> None:
-        """Addresses that were added before something else failed: no later run finds them new."""
-        for operation in operations:
-            added = isinstance(operation, Announce) and "address %s/" % operation.address
-            if added and operation.namespace and any(action.startswith(added) for action in self.actions):
-                with suppress(OSError), netns.entered(operation.namespace):
-                    _execute(operation)
+    def announcements(self) -> List[Announcement]:
+        """What is to be announced: all, or when something failed, the addresses that were added until then."""
+        planned = [operation for operation in self.plan.own if isinstance(operation, Announce)]
+        return [
+            Announcement(operation.namespace or "", operation.device, operation.address)
+            for operation in planned
+            if self.error is None or any(a.startswith("address %s/" % operation.address) for a in self.actions)
+        ]
 
     def _note(self, done: Sequence[Operation]) -> None:
         self.actions += [action for operation in done for action in operation.actions]
@@ -102,8 +101,6 @@ def _execute(operation: Operation) -> None:
         iptables.restore(operation.family, operation.text)
     elif isinstance(operation, DeleteFlows):
         conntrack.delete_flows_through(operation.address)
-    elif isinstance(operation, Announce):
-        announce.send(_announcement(operation))
     else:
         raise TypeError("no way to execute %r" % (operation,))
 
@@ -111,38 +108,33 @@ def _execute(operation: Operation) -> None:
 def _subject(operation: Operation) -> str:
     if isinstance(operation, SetSysctl):
         return "sysctl %s = %s" % (operation.key.replace("/", "."), operation.value)
-    if isinstance(operation, Announce):
-        return "announcing %s on %s" % (operation.address, operation.device)
     return type(operation).__name__
 
 
-def _announcement(operation: Announce) -> announce.Announcement:
-    return announce.Announcement(operation.namespace or "", operation.device, operation.address)
-
-
-def apply_plans(plans: Sequence[RouterPlan], announcements: int) -> List[Outcome]:
+def apply_plans(plans: Sequence[RouterPlan], rounds: int) -> List[Outcome]:
     """Execute plans and tell what became of each, in the same order.
 
-    ``announcements``: how often each new address is announced; the first time during the run, the others after it.
+    ``rounds``: how often each new address is announced.
     """
     outcomes = [Outcome(plan) for plan in plans]
-    for outcome in outcomes:
-        outcome.execute(outcome.plan.shared)
+    wanted = rounds > 0 and any(isinstance(operation, Announce) for plan in plans for operation in plan.own)
+    announcer = Announcer(rounds) if wanted else None
 
     def execute_own(outcome: Outcome) -> None:
-        outcome.execute(_announced(outcome.plan.own, announcements))
+        outcome.execute([operation for operation in outcome.plan.own if not isinstance(operation, Announce)])
+        announcements = outcome.announcements()
+        if announcer is not None and announcements:
+            announcer.announce(announcements)
 
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        list(pool.map(execute_own, [outcome for outcome in outcomes if outcome.plan.own]))
-    repeated = [
-        _announcement(operation) for outcome in outcomes for operation in outcome.plan.own if isinstance(operation, Announce)
-    ]
-    announce.repeat_in_background(repeated, announcements - 1)
+    try:
+        for outcome in outcomes:
+            outcome.execute(outcome.plan.shared)
+        with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+            list(pool.map(execute_own, [outcome for outcome in outcomes if outcome.plan.own]))
+    finally:
+        if announcer is not None:
+            announcer.close()
     return outcomes
-
-
-def _announced(operations: Sequence[Operation], announcements: int) -> Sequence[Operation]:
-    return operations if announcements else [o for o in operations if not isinstance(o, Announce)]
 
 
 def wait_until_gone(devices: Iterable[str]) -> None:

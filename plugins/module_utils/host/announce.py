@@ -4,33 +4,110 @@
 
 """Announcing addresses: gratuitous ARP (RFC 5227, section 3), request and reply, as arping -U and -A send it.
 
-The first round goes out at once; later rounds are sent by a process of their own, which the run does not wait for.
+All of it is done by a process of its own, which the run does not wait for: later rounds come seconds after the
+run, and even the first would hold it up, since closing a packet socket waits for the kernel (12 ms, measured).
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import select
 import socket
 import struct
 import time
-from dataclasses import dataclass
-from typing import Sequence
+from contextlib import suppress
+from itertools import groupby
+from threading import Lock
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from . import netns
 
 INTERVAL = 1.0  # seconds between rounds
+F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl from 3.10 on
+PIPE_SIZE = 1 << 20  # what a thousand routers have to announce, so that the run never waits for the sender
 _BROADCAST = b"\xff" * 6
 _ETHERTYPE_ARP = 0x0806
 _REQUEST, _REPLY = 1, 2
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(NamedTuple):
     """An IPv4 address that a device in a namespace has from now on."""
 
     namespace: str
     device: str
     address: str
+
+
+class Announcer:
+    """Takes announcements and has them sent ``rounds`` times, at once and then a second apart."""
+
+    def __init__(self, rounds: int) -> None:
+        reading, self._writing = os.pipe()
+        fcntl.fcntl(self._writing, F_SETPIPE_SZ, PIPE_SIZE)
+        self._lock = Lock()
+        child = os.fork()
+        if child == 0:
+            _become_independent(reading, rounds)
+        os.close(reading)
+        os.waitpid(child, 0)
+
+    def announce(self, announcements: Sequence[Announcement]) -> None:
+        """Have addresses announced; may be called by several threads."""
+        with self._lock, suppress(BrokenPipeError):
+            os.write(self._writing, (json.dumps(announcements) + "\n").encode())
+
+    def close(self) -> None:
+        """There is nothing more to announce: the process ends after its last round."""
+        os.close(self._writing)
+
+
+def _become_independent(reading: int, rounds: int) -> None:
+    """Leave the module's process group and its descriptors, for which its caller waits; never return."""
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            os.chdir("/")
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor, source in ((0, null), (1, null), (2, null), (3, reading)):
+                os.dup2(source, descriptor)
+            os.closerange(4, max(64, *(int(name) + 1 for name in os.listdir("/proc/self/fd"))))
+            _serve(3, rounds)
+    finally:
+        os._exit(0)
+
+
+def _serve(reading: int, rounds: int) -> None:
+    """Read announcements as they come and send each round when it is due, until there are no more of both."""
+    due: List[Tuple[float, int, List[Announcement]]] = []  # when, how often more, what
+    unread: Optional[bytes] = b""
+    while due or unread is not None:
+        wait = max(0.0, due[0][0] - time.monotonic()) if due else None
+        if unread is None:
+            time.sleep(wait or 0.0)
+        elif select.select([reading], [], [], wait)[0]:
+            data = os.read(reading, 1 << 16)
+            *lines, unread = (unread + data).split(b"\n") if data else (None,)
+            due += [(time.monotonic(), rounds, [Announcement(*a) for a in json.loads(line)]) for line in lines]
+        while due and due[0][0] <= time.monotonic():
+            when, left, announcements = due.pop(0)
+            _send(announcements)
+            if left > 1:
+                due.append((when + INTERVAL, left - 1, announcements))
+
+
+def _send(announcements: Sequence[Announcement]) -> None:
+    """Send one round. What is gone by then, the namespace, the device or the address, is passed over."""
+    for namespace, members in groupby(announcements, key=lambda announcement: announcement.namespace):
+        gone = (OSError, netns.DeadNamespace, netns.Inaccessible)
+        with suppress(*gone), netns.entered(namespace), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            for announcement in members:
+                with suppress(OSError):
+                    _require_local(announcement.address)
+                    raw.bind((announcement.device, 0))
+                    for frame in _frames(raw.getsockname()[4], announcement.address):
+                        raw.send(frame)
 
 
 def _frames(mac: bytes, address: str) -> Sequence[bytes]:
@@ -42,50 +119,7 @@ def _frames(mac: bytes, address: str) -> Sequence[bytes]:
     return frames
 
 
-def send(announcement: Announcement) -> None:
-    """Send one request and one reply, from inside of the namespace. Raises OSError."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
-        raw.bind((announcement.device, 0))
-        mac = raw.getsockname()[4]
-        for frame in _frames(mac, announcement.address):
-            raw.send(frame)
-
-
 def _require_local(address: str) -> None:
     """Raise OSError unless the namespace still has the address: only to a local one can a socket be bound."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((address, 0))
-
-
-def repeat_in_background(announcements: Sequence[Announcement], rounds: int) -> None:
-    """Send ``rounds`` further rounds from a detached process. What is gone by then is passed over."""
-    if not announcements or rounds < 1:
-        return
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        os.setsid()
-        if os.fork() == 0:
-            _detach()
-            for _round in range(rounds):
-                time.sleep(INTERVAL)
-                for announcement in announcements:
-                    try:
-                        with netns.entered(announcement.namespace):
-                            _require_local(announcement.address)
-                            send(announcement)
-                    except (OSError, netns.DeadNamespace, netns.Inaccessible):
-                        pass
-    finally:
-        os._exit(0)
-
-
-def _detach() -> None:
-    """Let go of what the module's caller waits for: its standard streams and every other descriptor."""
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
