@@ -22,6 +22,9 @@ DEFAULTS = {
     "max_deletions": "100%",
     "lock_timeout": 60.0,
 }
+# A prefix for a run by nobody, who may read the checkout wherever it is.
+READING = "+dac_read_search"
+WITHOUT_ROOT = ("setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={READING}", f"--ambient-caps={READING}")
 _RUNNER = """
 import json, resource, sys, time
 request = json.load(sys.stdin)

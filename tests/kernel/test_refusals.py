@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox import Node
-from sandbox.engine import run_engine
+from sandbox.engine import WITHOUT_ROOT, run_engine
 
 from ..kernel_state import differences, snapshot
 from ..routers import router, small_router
@@ -109,7 +109,7 @@ def test_a_wrong_option_is_one_clear_sentence(node: Node, options: dict[str, Any
 
 
 def test_no_root(node: Node) -> None:
-    result = run_engine(node, [router()], prefix=["unshare", "--user"])
+    result = run_engine(node, [router()], prefix=WITHOUT_ROOT)
     assert result["msg"] == "Network namespaces need root: run the task with become: true."
 
 
