@@ -8,7 +8,9 @@ Nothing here touches the host's own network, and everything is gone when the pro
 """
 
 from .machine import Machine
+from .metadata_server import MetadataServer
 from .node import Node
+from .openvswitch import OpenVSwitch
 from .playbook import Play, run_playbook
 
-__all__ = ["Machine", "Node", "Play", "run_playbook"]
+__all__ = ["Machine", "MetadataServer", "Node", "OpenVSwitch", "Play", "run_playbook"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .node import Node
 
@@ -34,32 +34,36 @@ PORT = 7777
 class Machine:
     """A machine in a namespace of its own, wired to one of the node's bridges.
 
-    ``addresses`` with prefix length; ``routes``: pairs of destination and next hop.
+    ``bridge``: the name of a Linux bridge, or what plugs the machine's ``device`` in elsewhere. ``addresses`` with prefix
+    length; ``routes``: pairs of destination and next hop.
     """
 
     def __init__(
         self,
         node: Node,
         name: str,
-        bridge: str,
+        bridge: str | Callable[[Machine], object],
         addresses: Sequence[str],
         routes: Sequence[tuple[str, str]] = (),
         mtu: int = 1500,
     ) -> None:
         self.node = node
         self.name = name
-        self.device = f"v{abs(hash((name, bridge))) % 10**10}"
+        self.bridge = bridge
+        self.device = f"v{abs(hash(name)) % 10**10}"
         lines = [
             f"netns add {name}",
             f"link add name {self.device} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {name}",
             f"link set dev {self.device} addrgenmode none",
-            f"link set dev {self.device} master {bridge} up",
+            f"link set dev {self.device} {f'master {bridge} ' if isinstance(bridge, str) else ''}up",
         ]
         node.run("ip", "-batch", "-", text="\n".join(lines) + "\n")
         lines = ["link set dev lo up", "link set dev eth0 up"]
         lines += [f"address add {address} dev eth0{' nodad' if ':' in address else ''}" for address in addresses]
         lines += [f"route add {destination} via {nexthop}" for destination, nexthop in routes]
         node.run("ip", "-n", name, "-batch", "-", text="\n".join(lines) + "\n")
+        if not isinstance(bridge, str):
+            bridge(self)
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine."""

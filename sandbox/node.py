@@ -25,7 +25,8 @@ mount -t sysfs sysfs /sys
 hostname "$1"
 ip link set dev lo up
 echo ready
-exec cat
+# The first process reaps nothing. As it ignores SIGCHLD, the kernel does, and a daemon that ends is gone.
+exec env --ignore-signal=CHLD cat
 """
 
 
@@ -74,6 +75,12 @@ class Node:
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a command in the node that goes on; it ends with the node at the latest."""
         return subprocess.Popen([*self.entering, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def start_with_input(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the node that goes on, and that can be written to."""
+        return subprocess.Popen(
+            [*self.entering, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def add_bridge(self, name: str) -> None:
         """Make a bridge that is up and has no address of its own."""
