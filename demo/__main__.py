@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
 from collections.abc import Callable
 
-from sandbox import Machine, Node, Play, run_playbook
+from sandbox import Machine, MetadataServer, Node, Play, run_playbook
 from sandbox.playbook import CHECKOUT
 
 INVENTORY = CHECKOUT / "examples" / "inventory.yml"
@@ -24,6 +26,7 @@ def main() -> int:
         nodes = [node1, node2]
         for node in nodes:
             node.add_bridge("br-ex")
+            MetadataServer(node, "/var/lib/neutron/metadata_proxy")
         print("First run of the playbook netnode.l3.sync, on two nodes:", flush=True)
         first = _run(nodes)
         if first.status != 0:
@@ -87,7 +90,27 @@ def _neutron_checks(node: Node) -> list[Check]:
             lambda: outside.seen_as("203.0.113.20"),
             "203.0.113.1",
         ),
+        ("overlapping networks: metadata", "node1, 10.0.0.7", lambda: _router_by_metadata(vm), _router_of(node, "07d94f5e")),
+        (
+            "overlapping networks: metadata",
+            "node1, the other 10.0.0.7",
+            lambda: _router_by_metadata(other),
+            _router_of(node, "000000f0"),
+        ),
     ]
+
+
+def _router_by_metadata(machine: Machine) -> str:
+    """The router that a metadata server is told a machine's request came through."""
+    answer = machine.run("curl", "--silent", "--max-time", "3", "http://169.254.169.254/latest/meta-data/", check=False).stdout
+    headers = dict(json.loads(answer)["headers"]) if answer else {}
+    return str(headers.get("x-neutron-router-id", ""))
+
+
+def _router_of(node: Node, network: str) -> str:
+    """The router that is on a network, by the mark of its port there."""
+    marks = re.findall(rf"alias netnode\.l3/(\S+)/{network}", node.run("ip", "-oneline", "link").stdout)
+    return " and ".join(sorted(set(marks)))
 
 
 def _dual_stack_checks(node: Node) -> list[Check]:

@@ -18,9 +18,30 @@ DEFAULTS = {
     "interface_driver": "bridge",
     "external_network_bridge": "br-ex",
     "internal_bridge": "brq{network_id}",
+    "integration_bridge": "br-int",
+    "vlan_tags": {},
+    "metadata_port": 9697,
+    "metadata_upstream": None,
+    "use_namespaces": True,
+    "router_id": None,
+    "handle_internal_only_routers": True,
+    "gateway_external_network_id": None,
     "send_arp_for_ha": 0,
     "max_deletions": "100%",
     "lock_timeout": 60.0,
+}
+NODE_OPTIONS = ("router_id", "handle_internal_only_routers", "gateway_external_network_id", "max_deletions")
+OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
+    "router": {"state": "present", "enable_snat": True, "gateway": None, "routes": []},
+    "interface": {
+        "state": "present",
+        "network_id": None,
+        "mac_address": None,
+        "mtu": None,
+        "admin_state_up": True,
+        "addresses": None,
+    },
+    "floating_ip": {"state": "present", "fixed_ip_address": None},
 }
 # A prefix for a run by nobody, who may read the checkout wherever it is.
 READING = "+dac_read_search"
@@ -29,7 +50,7 @@ _RUNNER = """
 import json, resource, sys, time
 request = json.load(sys.stdin)
 sys.path.insert(0, request["path"])
-from ansible_collections.netnode.l3.plugins.module_utils import module, node_run
+from ansible_collections.netnode.l3.plugins.module_utils import module, node_run, object_run
 from ansible_collections.netnode.l3.plugins.module_utils.host import command
 
 class Module:
@@ -53,7 +74,7 @@ class Module:
         self.exit_json(failed=True, msg=msg)
 
 started = time.perf_counter()
-module.run_module(Module(), node_run.run_node)
+module.run_module(Module(), getattr(node_run, request["work"], None) or getattr(object_run, request["work"]))
 """
 
 
@@ -71,8 +92,17 @@ def run_engine(
 
     ``options`` are the module's; ``prefix`` is put before the command.
     """
-    params = {**DEFAULTS, "routers": routers, "state": state, **options}
-    request = {"path": str(_COLLECTIONS), "params": params, "check": check, "diff": diff}
+    return _run(node, "run_node", {**DEFAULTS, "routers": routers, "state": state, **options}, check, diff, prefix)
+
+
+def run_object(node: Node, kind: str, *, check: bool = False, diff: bool = False, **params: Any) -> dict[str, Any]:
+    """Do what the module ``l3_<kind>`` of a single object does and return its result; ``params`` are its options."""
+    options = {name: value for name, value in DEFAULTS.items() if name not in NODE_OPTIONS}
+    return _run(node, f"run_{kind}", {**options, **OBJECT_DEFAULTS[kind], **params}, check, diff, ())
+
+
+def _run(node: Node, work: str, params: dict[str, Any], check: bool, diff: bool, prefix: Sequence[str]) -> dict[str, Any]:
+    request = {"path": str(_COLLECTIONS), "work": work, "params": params, "check": check, "diff": diff}
     # Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling.
     python = ["env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache", "/usr/bin/python3"]
     done = node.run(*prefix, *python, "-c", _RUNNER, text=json.dumps(request), timeout=600)

@@ -38,19 +38,52 @@ options:
     description:
       - How routers are plugged into the node's networks. There is no default, as a guess would plug them in wrongly.
       - V(bridge) makes a pair of veth devices, and plugs its outer end into a Linux bridge.
+      - V(openvswitch) makes an internal port of an Open vSwitch bridge, and moves its device into the router's namespace.
       - Required wherever something is to be changed or rendered.
     type: str
   external_network_bridge:
     description:
       - The bridge of the external network. It must exist.
-    type: str
+      - Where there are several external networks, a mapping of their ids to their bridges.
+    type: raw
     default: br-ex
   internal_bridge:
     description:
       - The bridge of an internal network. C({network_id}) stands for the first 11 characters of the network's id. It is
         made when it is missing.
+      - For O(interface_driver=bridge).
     type: str
     default: brq{network_id}
+  integration_bridge:
+    description:
+      - The bridge of all internal networks. It must exist.
+      - For O(interface_driver=openvswitch).
+    type: str
+    default: br-int
+  vlan_tags:
+    description:
+      - Network ids, and the VLAN tags that ports on these networks get. The tag of a port whose network is not named here is
+        left as it is, since Neutron's Open vSwitch agent sets it.
+      - For O(interface_driver=openvswitch).
+    type: dict
+    default: {}
+  metadata_upstream:
+    description:
+      - Where requests for metadata (C(http://169.254.169.254)) go, as C(unix:PATH) or C(HOST:PORT); for OpenStack, the socket of
+        Neutron's metadata agent. One haproxy for the whole node listens in every router's namespace, and says by headers
+        which router a request came through and from which address.
+      - Without it there is no metadata service.
+    type: str
+  metadata_port:
+    description: The TCP port of the metadata proxy in each router's namespace. It is closed to direct access.
+    type: int
+    default: 9697
+  use_namespaces:
+    description:
+      - With V(false), one router lives in the node's own namespace. Only its devices and our chains are looked at and changed
+        there; forwarding of IPv6 must be on already.
+    type: bool
+    default: true
   send_arp_for_ha:
     description:
       - How often a new IPv4 address is announced by gratuitous ARP, a second apart and without making the run wait; V(0) is

@@ -4,8 +4,8 @@
 
 """Executing plans: the only place where a node is changed.
 
-Operations of a plan run in order, neighbouring lines of ``ip`` as one batch. The first failure ends the router's
-plan, and what was done until then is told; other routers go on.
+All routers take a step of their plans before any takes the next, see :class:`plan.RouterPlan`. The first failure ends
+a router's plan, and what was done until then is told; other routers go on.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import ExitStack, suppress
 from itertools import groupby
 from typing import Iterable, List, Optional, Sequence
 
-from .host import conntrack, ip, iptables, netns, sysctl
+from .host import agent, conntrack, ip, iptables, netns, sysctl
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
-from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
+from .operations import Announce, DeleteFlows, EndAgentsProxy, Ip, Operation, RestoreRules, SetSysctl
 from .plan import RouterPlan
 
 WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
@@ -43,7 +43,7 @@ class Outcome:
         self.error: Optional[str] = None
 
     def execute(self, operations: Iterable[Operation]) -> None:
-        """Run operations until one fails."""
+        """Run operations in order until one fails, neighbouring lines of ``ip`` as one batch."""
         if self.error is not None:
             return
         for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
@@ -54,25 +54,26 @@ class Outcome:
                         stack.enter_context(netns.entered(namespace))
                     _execute_batch(group) if kind else _execute_each(group)
             except _Failed as failure:
-                self._note(group[: failure.done])
+                self.note(group[: failure.done])
                 self.error = str(failure)
                 break
             except (netns.DeadNamespace, netns.Inaccessible) as error:
                 self.error = str(error)
                 return
-            self._note(group)
+            self.note(group)
+
+    def note(self, done: Iterable[Operation]) -> None:
+        """Operations took effect."""
+        self.actions += [action for operation in done for action in operation.actions]
 
     def announcements(self) -> List[Announcement]:
         """What is to be announced: all, or when something failed, the addresses that were added until then."""
         planned = [operation for operation in self.plan.own if isinstance(operation, Announce)]
         return [
-            Announcement(operation.namespace or "", operation.device, operation.address)
+            Announcement(operation.namespace, operation.device, operation.address)
             for operation in planned
             if self.error is None or any(a.startswith("address %s/" % operation.address) for a in self.actions)
         ]
-
-    def _note(self, done: Sequence[Operation]) -> None:
-        self.actions += [action for operation in done for action in operation.actions]
 
 
 def _execute_batch(group: Sequence[Operation]) -> None:
@@ -99,6 +100,8 @@ def _execute(operation: Operation) -> None:
         sysctl.write(operation.key, operation.value)
     elif isinstance(operation, RestoreRules):
         iptables.restore(operation.family, operation.text)
+    elif isinstance(operation, EndAgentsProxy):
+        agent.end_metadata_proxy(operation.pid, operation.router_id)
     elif isinstance(operation, DeleteFlows):
         conntrack.delete_flows_through(operation.address)
     else:
@@ -111,34 +114,31 @@ def _subject(operation: Operation) -> str:
     return type(operation).__name__
 
 
-def apply_plans(plans: Sequence[RouterPlan], rounds: int) -> List[Outcome]:
-    """Execute plans and tell what became of each, in the same order.
+def execute_own(outcomes: Sequence[Outcome], rounds: int) -> None:
+    """Execute what is each router's own, several routers at once.
 
     ``rounds``: how often each new address is announced.
     """
-    outcomes = [Outcome(plan) for plan in plans]
-    wanted = rounds > 0 and any(isinstance(operation, Announce) for plan in plans for operation in plan.own)
+    busy = [outcome for outcome in outcomes if outcome.plan.own]
+    wanted = rounds > 0 and any(isinstance(operation, Announce) for outcome in busy for operation in outcome.plan.own)
     announcer = Announcer(rounds) if wanted else None
 
-    def execute_own(outcome: Outcome) -> None:
+    def execute(outcome: Outcome) -> None:
         outcome.execute([operation for operation in outcome.plan.own if not isinstance(operation, Announce)])
         announcements = outcome.announcements()
         if announcer is not None and announcements:
             announcer.announce(announcements)
 
     try:
-        for outcome in outcomes:
-            outcome.execute(outcome.plan.shared)
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            list(pool.map(execute_own, [outcome for outcome in outcomes if outcome.plan.own]))
+            list(pool.map(execute, busy))
     finally:
         if announcer is not None:
             announcer.close()
-    return outcomes
 
 
 def wait_until_gone(devices: Iterable[str]) -> None:
-    """Wait for root-side devices of deleted namespaces to go; those that something keeps are deleted."""
+    """Wait for devices of deleted namespaces to go from the node; those that something keeps are deleted."""
     left = list(devices)
     deadline = time.monotonic() + GONE_WITHIN
     while left and time.monotonic() < deadline:

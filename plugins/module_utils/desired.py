@@ -11,11 +11,11 @@ router is converged all the same, and the router is reported as failed.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from .firewall import rule_sets
-from .interface_drivers.bridge import BridgeDriver
+from .interface_drivers.driver import InterfaceDriver
 from .model import (
     ExtraRoute,
     Gateway,
@@ -38,6 +38,15 @@ NAMESPACE_SYSCTLS = {
     "net/ipv4/conf/all/promote_secondaries": "1",
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
 }
+# What of these can be had for a router's devices alone, where the namespace is the node's own; IPv6 is not in it.
+DEVICE_SYSCTLS = {
+    "net/ipv4/conf/%s/forwarding": "1",
+    "net/ipv4/conf/%s/arp_ignore": "1",
+    "net/ipv4/conf/%s/arp_announce": "2",
+    "net/ipv4/conf/%s/promote_secondaries": "1",
+}
+# There the bridges that its devices are on are the node's devices as well, and would answer ARP for its addresses.
+BRIDGE_SYSCTLS = {"net/ipv4/conf/%s/arp_ignore": "1"}
 POINT_TO_POINT = 31  # prefixes from this length on have no broadcast address (RFC 3021)
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
@@ -78,16 +87,19 @@ class _OnLink:
         return any(network == known for known, _device in self.networks)
 
 
-def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Desired:
+def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> Desired:
     """The kernel objects of a router that is to be on the node."""
     devices: Dict[str, Device] = {}
     addresses: Dict[str, Tuple[str, ...]] = {}
-    sysctls = dict(NAMESPACE_SYSCTLS)
+    sysctls = dict(NAMESPACE_SYSCTLS) if options.use_namespaces else {}
     on_link = _OnLink()
 
-    def add_device(name: str, port: Union[Port, Gateway], bridge: str) -> None:
-        attachment = driver.attachment(router.id, port.id, port.network_id, bridge, port.mtu)
-        devices[name] = Device(name, port.id, port.mac_address, port.mtu, True, attachment)
+    def add_device(name: str, port: Union[Port, Gateway], bridge: Optional[str]) -> None:
+        device = Device(name, port.id, port.mac_address, port.mtu, True, None)
+        devices[name] = replace(device, attachment=driver.attachment(router.id, device, port.network_id, bridge))
+        if not options.use_namespaces:
+            sysctls.update({key % name: value for key, value in DEVICE_SYSCTLS.items()})
+            sysctls.update({key % bridge: value for key, value in BRIDGE_SYSCTLS.items() if bridge is not None})
         addresses[name] = tuple(str(address) for address in port.addresses)
         for address in port.addresses:
             on_link.add(address.network, name)
@@ -96,12 +108,12 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
     for port in router.interfaces:
         if not port.admin_state_up:
             continue
-        add_device(internal_device_name(port.id), port, options.internal_bridge_of(port.network_id))
+        add_device(internal_device_name(port.id), port, driver.bridge_of(port.network_id))
     routes: Set[Route] = set()
     problems: List[str] = []
     if router.gateway is not None:
         name = external_device_name(router.gateway.id)
-        add_device(name, router.gateway, options.external_network_bridge)
+        add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
         addresses[name] += tuple(floating)
         sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
@@ -114,8 +126,9 @@ def desired_state(router: Router, options: Options, driver: BridgeDriver) -> Des
         addresses=addresses,
         routes=frozenset([route for route in routes if route.key not in replaced] + extra),
         sysctls=sysctls,
-        firewall=rule_sets(router),
+        firewall=rule_sets(router, options.metadata_port if options.metadata_upstream else None, not options.use_namespaces),
         loopback_up=True,
+        metadata=options.metadata_upstream is not None,
     )
     return Desired(router, state, tuple(problems + extra_problems))
 

@@ -19,6 +19,10 @@ class NotRouterData(RunError):
     """What was given is not a list of routers at all."""
 
 
+class MissingObject(RunError):
+    """The object needs another one that is not on the node; the message says which, and how to make it."""
+
+
 class MissingCommand(RunError):
     """A command that the engine needs is not on the node."""
 

@@ -11,7 +11,7 @@ Rules are written exactly as iptables-save prints them; ``--random-fully`` needs
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .model import Router, external_device_name
 from .state import IPV4, IPV6, Tables
@@ -20,10 +20,56 @@ CHAIN_PREFIX = "l3-"
 FROM_OUTSIDE = "0x2/0xffff"  # the agent's mark for what came in by the gateway (external_ingress_mark)
 
 
-def rule_sets(router: Router) -> Mapping[int, Tables]:
-    """Address family -> tables with our chains, and the jumps to them that stand first in the built-in chains."""
+METADATA_ADDRESS = "169.254.169.254"
+
+
+OURS = ("qr-+", "qg-+")  # devices, as iptables matches them by the beginning of their names
+ZONE = 65001  # of connection tracking, for a router in the node's own namespace
+
+
+def rule_sets(router: Router, metadata_port: Optional[int] = None, own_namespace: bool = False) -> Mapping[int, Tables]:
+    """Address family -> tables with our chains, and the jumps to them that stand first in the built-in chains.
+
+    ``metadata_port``: where the metadata proxy listens; None for no metadata. ``own_namespace``: whether the router is in
+    the node's own namespace. There, packets are seen on the bridges as well, before they come to the router and after
+    (br_netfilter, where it is loaded): they must neither be translated there nor be taken for the same connections.
+    """
     nat = _nat_chains(router)
-    return {IPV4: {"nat": with_jumps(nat)} if nat else {}, IPV6: {}}
+    tables: Dict[str, Dict[str, Tuple[str, ...]]] = {}
+    if metadata_port is not None:
+        redirect = "-d %s/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports %d" % (METADATA_ADDRESS, metadata_port)
+        nat["l3-PREROUTING"] = (redirect, *nat.get("l3-PREROUTING", ()))
+        # What was redirected comes to the port too; what was not has no business there.
+        closed = "-p tcp -m tcp --dport %d -m conntrack ! --ctstate DNAT -j DROP" % metadata_port
+        redirected = "-i qr-+ -p tcp -m tcp --dport %d -m conntrack --ctstate DNAT -j ACCEPT" % metadata_port
+        # The node's own firewall may close what it does not know.
+        tables["filter"] = with_jumps({"l3-INPUT": (redirected, closed) if own_namespace else (closed,)})
+    if nat:
+        tables["nat"] = with_jumps(nat)
+    if nat and own_namespace:
+        tables["nat"]["PREROUTING"] = (":ACCEPT", *("-i %s -j l3-PREROUTING" % device for device in OURS))
+        tables["raw"] = with_jumps(_zone_chains(router))
+    return {IPV4: tables, IPV6: {}}
+
+
+def _zone_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
+    zone = "-j CT --zone %d" % ZONE
+    # The node reaches a floating IP, which is an address of its own, by its loopback device at first.
+    floating = ["-d %s/32" % floating for floating, _fixed in _floating_ips(router)] if router.gateway is not None else []
+    return {
+        "l3-PREROUTING": tuple("-i %s %s" % (device, zone) for device in OURS),
+        "l3-OUTPUT": tuple("%s %s" % (match, zone) for match in (*("-o " + device for device in OURS), *floating)),
+    }
+
+
+def _floating_ips(router: Router) -> List[Tuple[str, str]]:
+    """Pairs of floating and fixed IP, of those that are installed."""
+    return [
+        (str(fip.floating_ip_address), str(fip.fixed_ip_address))
+        # In the order of addresses, since sources list them in any: that must not rewrite rules.
+        for fip in sorted(router.floating_ips, key=lambda fip: fip.floating_ip_address)
+        if fip.fixed_ip_address is not None
+    ]
 
 
 def with_jumps(chains: Mapping[str, Tuple[str, ...]]) -> Dict[str, Tuple[str, ...]]:
@@ -37,12 +83,7 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
         return {}
     device = external_device_name(router.gateway.id)
     own = [str(address.ip) for address in router.gateway.addresses if address.version == 4]
-    pairs = [
-        (str(fip.floating_ip_address), str(fip.fixed_ip_address))
-        # In the order of addresses, since sources list them in any: that must not rewrite rules.
-        for fip in sorted(router.floating_ips, key=lambda fip: fip.floating_ip_address)
-        if fip.fixed_ip_address is not None
-    ]
+    pairs = _floating_ips(router)
     if not pairs and not (own and router.enable_snat):
         return {}
     to_fixed = ["-d %s/32 -j DNAT --to-destination %s" % pair for pair in pairs]
@@ -57,26 +98,31 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
     return {
         "l3-PREROUTING": ("-i %s -j MARK --set-xmark %s" % (device, FROM_OUTSIDE), *to_fixed),
         "l3-OUTPUT": tuple(to_fixed),
-        "l3-POSTROUTING": ("! -o %s -m conntrack ! --ctstate DNAT -j RETURN" % device, "-j l3-snat"),
+        "l3-POSTROUTING": ("-o %s -j l3-snat" % device, "-o qr-+ -m conntrack --ctstate DNAT -j l3-snat"),
         "l3-snat": tuple(snat),
         "l3-float-snat": tuple("-s %s/32 -j SNAT --to-source %s --random-fully" % (fixed, fip) for fip, fixed in pairs),
     }
 
 
 def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
-    """Floating IP -> fixed IP, as rule sets have it."""
+    """Floating IP -> fixed IP, as rule sets have it, ours or the L3 agent's."""
     pairs = {}
-    for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-PREROUTING", ()):
+    for rule in _nat_rules(firewall, "PREROUTING"):
         words = rule.split()
-        if words[0] == "-d" and words[2:4] == ["-j", "DNAT"] and words[1].endswith("/32"):
+        if words[:1] == ["-d"] and words[2:5] == ["-j", "DNAT", "--to-destination"] and words[1].endswith("/32"):
             pairs[words[1][:-3]] = words[5]
     return pairs
 
 
+def _nat_rules(firewall: Mapping[int, Tables], chain: str) -> Sequence[str]:
+    nat = firewall.get(IPV4, {}).get("nat", {})
+    return nat.get(CHAIN_PREFIX + chain) or nat.get("neutron-l3-agent-" + chain, ())
+
+
 def source_nat_address(firewall: Mapping[int, Tables]) -> Optional[str]:
     """The address to which rule sets translate the source of all that leaves by the gateway."""
-    for rule in firewall.get(IPV4, {}).get("nat", {}).get("l3-snat", ()):
+    for rule in _nat_rules(firewall, "snat"):
         words = rule.split()
-        if words[0] == "-o" and words[2:5] == ["-j", "SNAT", "--to-source"]:
+        if words[:1] == ["-o"] and words[2:5] == ["-j", "SNAT", "--to-source"]:
             return words[5]
     return None

@@ -14,25 +14,28 @@ import ipaddress
 from typing import Any, Dict, List
 
 from .firewall import floating_ip_pairs, source_nat_address
-from .interface_drivers.bridge import BridgeDriver
+from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
 from .plan_routes import describe_route
 from .state import FAMILIES, IPV6, Device, Route, RouterState
 
 
-def gather_router(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
-    """A router's state in the canonical form of router data."""
+def gather_router(router_id: str, state: RouterState, as_meant: bool = False) -> Dict[str, Any]:
+    """A router's state in the canonical form of router data.
+
+    ``as_meant``: a device that is down is meant to be up, or it would not be there, and a floating IP that has its
+    rules is meant to have its address.
+    """
     router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
     present = {address for addresses in state.addresses.values() for address in addresses}
-    # A floating IP is there when both its rules and its address are.
-    pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if f + "/32" in present}
+    pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if as_meant or f + "/32" in present}
     for name, device in sorted(state.devices.items()):
         addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
-        port = _gather_port(device, addresses, driver)
+        port = _gather_port(device, addresses)
         if name.startswith(EXTERNAL_PREFIX):
             router["gateway"] = {**port, **_gather_next_hops(state, name)}
         else:
-            router["interfaces"].append({**port, "admin_state_up": device.up})
+            router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})
     router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
     router["routes"] = _gather_routes(state)
     return router
@@ -43,10 +46,11 @@ def _has_snat(state: RouterState) -> bool:
     return not gateway or source_nat_address(state.firewall) is not None
 
 
-def _gather_port(device: Device, addresses: List[str], driver: BridgeDriver) -> Dict[str, Any]:
+def _gather_port(device: Device, addresses: List[str]) -> Dict[str, Any]:
+    whose = owner(device.attachment.mark) if device.attachment is not None else None
     port = {
-        "id": device.port_id,
-        "network_id": driver.network_id(device.attachment),
+        "id": device.port_id or device.name[len(EXTERNAL_PREFIX) :],  # the L3 agent leaves no more of it than the name
+        "network_id": whose.network_id if whose is not None else None,
         "mac_address": device.mac_address,
         "mtu": device.mtu,
         "addresses": addresses,
@@ -98,14 +102,15 @@ def _address_order(address: str) -> Any:
     return parsed.version, parsed
 
 
-def describe_state(router_id: str, state: RouterState, driver: BridgeDriver) -> Dict[str, Any]:
+def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) -> Dict[str, Any]:
     """For a diff: router data, and what else makes the router: rule sets, sysctls, where devices are plugged in."""
     if not state.namespace:
         return {}
     return {
-        "router": gather_router(router_id, state, driver),
+        "router": gather_router(router_id, state),
         "kernel routes": sorted(describe_route(route) for route in state.routes),
-        "devices": {name: _describe_device(device) for name, device in sorted(state.devices.items())},
+        "devices": {name: _describe_device(device, driver) for name, device in sorted(state.devices.items())},
+        "metadata proxy": "listens" if state.metadata else "does not listen",
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
         "rules": {
             "IPv%d %s %s" % (family, table, chain): list(rules)
@@ -117,12 +122,6 @@ def describe_state(router_id: str, state: RouterState, driver: BridgeDriver) -> 
     }
 
 
-def _describe_device(device: Device) -> str:
-    state = "up" if device.up else "down"
-    plugged = device.attachment
-    if plugged is None:
-        return state + ", not plugged in"
-    mtu = ", mtu %d" % plugged.mtu if plugged.mtu else ""
-    peer = "%s (%s%s, alias %s)" % (plugged.peer, "up" if plugged.up else "down", mtu, plugged.alias)
-    bridge = plugged.bridge if plugged.bridge_up else "%s, which is down" % plugged.bridge
-    return "%s, by %s on bridge %s" % (state, peer, bridge)
+def _describe_device(device: Device, driver: InterfaceDriver) -> str:
+    plugged = "not plugged in" if device.attachment is None else driver.describe(device.attachment)
+    return "%s, %s" % ("up" if device.up else "down", plugged)

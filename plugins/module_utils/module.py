@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Dict, Mapping
 
 from .errors import RunError
@@ -14,8 +15,13 @@ from .host.netns import Inaccessible
 
 ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "interface_driver": {"type": "str"},
-    "external_network_bridge": {"type": "str", "default": "br-ex"},
+    "external_network_bridge": {"type": "raw", "default": "br-ex"},
     "internal_bridge": {"type": "str", "default": "brq{network_id}"},
+    "integration_bridge": {"type": "str", "default": "br-int"},
+    "vlan_tags": {"type": "dict", "default": {}},
+    "metadata_port": {"type": "int", "default": 9697},
+    "metadata_upstream": {"type": "str"},
+    "use_namespaces": {"type": "bool", "default": True},
     "send_arp_for_ha": {"type": "int", "default": 3},
     "lock_timeout": {"type": "float", "default": 60.0},
 }
@@ -26,10 +32,11 @@ def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict
 
     ``module`` is an ``AnsibleModule``; the engine does not import Ansible.
     """
+    started = time.monotonic()
     try:
         result = work(module.params, module.check_mode, module._diff)
     except (RunError, CommandError, Inaccessible) as error:
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings", ()):
         module.warn(warning)
-    module.exit_json(**result)
+    module.exit_json(**result, duration=round(time.monotonic() - started, 3))

@@ -30,6 +30,13 @@ class Ip(Operation):
 
 
 @dataclass(frozen=True)
+class Ovs(Operation):
+    """A command of ``ovs-vsctl``; those of a run are joined to few transactions."""
+
+    arguments: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SetSysctl(Operation):
     """A kernel parameter, its key with slashes."""
 
@@ -43,6 +50,33 @@ class RestoreRules(Operation):
 
     family: int
     text: str
+
+
+@dataclass(frozen=True)
+class EndAgentsProxy(Operation):
+    """The metadata proxy that the L3 agent started for a router ends."""
+
+    pid: int
+    router_id: str
+
+
+@dataclass(frozen=True)
+class Serve(Operation):
+    """The metadata proxy listens for a router from now on."""
+
+    router_id: str
+
+
+@dataclass(frozen=True)
+class Unserve(Operation):
+    """The metadata proxy no longer listens for a router."""
+
+    router_id: str
+
+
+@dataclass(frozen=True)
+class LoadProxy(Operation):
+    """The metadata proxy is started, reloaded or ended, so that it runs as the run wants it."""
 
 
 @dataclass(frozen=True)

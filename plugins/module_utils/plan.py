@@ -16,97 +16,117 @@ from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .desired import Desired
 from .firewall import floating_ip_pairs, source_nat_address
-from .interface_drivers.bridge import BridgeDriver
-from .model import EXTERNAL_PREFIX, namespace_name
-from .operations import Announce, DeleteFlows, Ip, Operation, RestoreRules, SetSysctl
+from .interface_drivers.driver import InterfaceDriver
+from .model import EXTERNAL_PREFIX
+from .operations import Announce, DeleteFlows, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
+from .options import Options
+from .plan_removal import end_agents_proxy
 from .plan_routes import route_operations
 from .rule_set import describe_changes, restore_text
-from .state import ABSENT, FAMILIES, IPV6, Device, NodeState, RouterState
+from .services.metadata_proxy import MetadataProxy
+from .state import ABSENT, FAMILIES, IPV6, Device, RouterState
 
 
 @dataclass(frozen=True)
 class RouterPlan:
-    """What is to be done for one router.
+    """What is to be done for one router, in four steps, each of which all routers take before any takes the next.
 
-    ``shared`` concerns the node as a whole and comes first, for all routers one after the other: names that are
-    freed, bridges that several routers use. ``own`` can be done beside other routers' own. ``problems`` are what
-    cannot be done, and ``after`` is what the router is then.
+    ``freed``: what goes, so that its names are free. ``shared``: what several routers use, or what is done for many at
+    once. ``own``: what can be done beside other routers' own. ``served``: what comes last, for all at once.
+    ``problems`` are what cannot be done, and ``after`` is what the router is then.
     """
 
     router_id: str
+    freed: Tuple[Operation, ...] = ()
     shared: Tuple[Operation, ...] = ()
     own: Tuple[Operation, ...] = ()
+    served: Tuple[Operation, ...] = ()
     problems: Tuple[str, ...] = ()
+    warnings: Tuple[str, ...] = ()
     after: RouterState = ABSENT
+
+    @property
+    def operations(self) -> Tuple[Operation, ...]:
+        """All steps, in order."""
+        return (*self.freed, *self.shared, *self.own, *self.served)
 
     @property
     def actions(self) -> List[str]:
         """What will have been done, in words and in order."""
-        return [action for operation in (*self.shared, *self.own) for action in operation.actions]
-
-
-def plan_deletion(router_id: str, peers: Iterable[str] = (), dead: bool = False) -> RouterPlan:
-    """Remove a router from the node. Its devices go with its namespace, a moment later; root-side ``peers`` whose
-    names other routers need at once are removed before.
-    """
-    namespace = namespace_name(router_id)
-    action = "dead namespace %s removed" if dead else "namespace %s removed"
-    return RouterPlan(
-        router_id,
-        shared=(
-            *(Ip(None, (), "link delete dev " + peer) for peer in peers),
-            Ip(None, (action % namespace,), "netns delete " + namespace),
-        ),
-    )
+        return [action for operation in self.operations for action in operation.actions]
 
 
 class Planner:
     """Plans one router after the other, and remembers what the plans before have taken care of on the node."""
 
-    def __init__(self, node: NodeState, driver: BridgeDriver) -> None:
+    def __init__(self, driver: InterfaceDriver, proxy: MetadataProxy, namespaces: Iterable[str] = ()) -> None:
         self.driver = driver
-        self.node = node
+        self.proxy = proxy
+        self.options: Options = driver.options
+        self.namespaces = frozenset(namespaces)
         self.bridges: Set[str] = set()  # seen to by plans so far
-        self.freed: Set[str] = set()  # root-side devices that plans so far unplug
+        self.freed: Set[str] = set()  # names on the node that plans so far set free
 
-    def free(self, peers: Iterable[str]) -> None:
-        """Note root-side devices that will be gone before any router's plan makes new ones."""
-        self.freed.update(peers)
+    def free(self, names: Iterable[str]) -> None:
+        """Note names on the node that will be free before any router's plan makes new devices."""
+        self.freed.update(names)
 
-    def plan(self, desired: Desired, observed: RouterState) -> RouterPlan:
-        """The difference between what a router is to be and what it is."""
+    def plan(self, desired: Desired, observed: RouterState, removal: Sequence[Operation] = ()) -> RouterPlan:
+        """The difference between what a router is to be and what it is; ``removal`` is done before."""
         router_id = desired.router.id
-        namespace = namespace_name(router_id)
-        shared: List[Operation] = []
+        namespace = self.options.namespace_of(router_id)
+        freed = [*removal, *self._unserve(router_id, desired.state, observed)]
         if observed.dead:
-            shared += plan_deletion(router_id, dead=True).shared
+            freed.append(Ip(None, ("dead namespace %s removed" % namespace,), "netns delete %s" % namespace))
             observed = ABSENT
         problems = list(desired.problems)
+        warnings: List[str] = []
         state, stale = self._possible(router_id, desired.state, observed, problems)
-        shared += [Ip(None, ("stale device %s removed" % name,), "link delete dev %s" % name) for name in stale]
-        lost = {n: d for n, d in observed.devices.items() if n not in state.devices or d.attachment is None}
+        if namespace is None:
+            state = _beside_the_node(router_id, state, observed, warnings)
+        freed += self.driver.release(stale, stale=True)
+        lost = {name: device for name, device in observed.devices.items() if self._is_lost(device, state)}
         for device in lost.values():
-            shared += self.driver.unplug(namespace, device)
-        present = {name: device for name, device in observed.devices.items() if name not in lost}
+            freed += self.driver.unplug(namespace, device)
+        present = {name: device for name, device in observed.devices.items() if name in state.devices and name not in lost}
         created = [device for name, device in state.devices.items() if name not in present]
-        shared += self._bridges(state.devices.values())
+        shared, plugged = self._plug(namespace, created, present, state)
         own = [
             *self._namespace(namespace, observed),
-            *self._devices(namespace, created, present, state),
+            *plugged,
             *_link_operations(namespace, present, state),
             *self._sysctls(namespace, created, state, observed),
             *self._firewall(namespace, state, observed),
             *_set_up(namespace, created, present, observed),
             *self._addresses(namespace, state, observed, lost),
         ]
-        return RouterPlan(router_id, tuple(shared), tuple(own), tuple(problems), state)
+        if any(isinstance(operation, Unserve) for operation in removal):
+            observed = replace(observed, metadata=False)  # the proxy lets go of a router wherever it is
+        served = self._serve(router_id, state, observed, problems)
+        begins = any(isinstance(operation, Serve) for operation in served)
+        state = replace(state, metadata=state.metadata and (begins or self._is_served(router_id, observed)))
+        freed.sort(key=rank)
+        return RouterPlan(
+            router_id, tuple(freed), tuple(shared), tuple(own), served, tuple(problems), tuple(warnings), state
+        )  # fmt: skip
+
+    def _is_lost(self, device: Device, state: RouterState) -> bool:
+        """Whether a device that is there must go, be it to be made anew."""
+        wanted = state.devices.get(device.name)
+        if self.driver.unavailable is not None:
+            return False
+        if wanted is None or wanted.attachment is None:
+            return True
+        return device.attachment is None or self.driver.must_replace(wanted.attachment, device.attachment)
 
     def _possible(
         self, router_id: str, state: RouterState, observed: RouterState, problems: List[str]
     ) -> Tuple[RouterState, List[str]]:
         """What of the devices can be: without an external bridge, or with a name that somebody else has, new ones
-        cannot be plugged in, and those that are there stay where they are. Also the stale devices in their way.
+        cannot be plugged in, and those that are there stay where they are. Also what of ours is stale in their way.
         """
+        if self.driver.unavailable is not None:
+            return self._left_plugged(state, observed, problems), []
         blocked = set()
         stale: List[str] = []
         devices = dict(state.devices)
@@ -116,71 +136,94 @@ class Planner:
                 continue
             present = observed.devices.get(name)
             plugged = present.attachment if present is not None else None
-            problem = self._bridge_problem(name, attachment.bridge)
-            if problem:
-                problems.append(problem)
-                if plugged is None:
-                    blocked.add(name)
-                else:
-                    devices[name] = replace(device, attachment=replace(attachment, bridge=plugged.bridge))
-            elif name.startswith(EXTERNAL_PREFIX) and not self.node.links[attachment.bridge or ""].up:
-                problems.append("The external bridge %s is down: set it up." % attachment.bridge)
-            link = self.node.links.get(attachment.peer)
-            if link is None or plugged is not None or attachment.peer in self.freed:
+            problem, warning = self.driver.bridge_problem(name, attachment.bridge), None
+            if not problem and name.startswith(EXTERNAL_PREFIX):
+                warning = self.driver.bridge_warning(attachment.bridge)
+            problems += [text for text in (problem, warning) if text]
+            if problem and plugged is None:
+                blocked.add(name)
+            elif problem and plugged is not None:
+                devices[name] = replace(device, attachment=replace(attachment, bridge=plugged.bridge))
+            holder = self.driver.holder(router_id, attachment)
+            if holder is None or plugged is not None or attachment.peer in self.freed:
                 continue
-            owner = self.driver.owner(link)
-            if owner == router_id or (owner and namespace_name(owner) not in self.node.namespaces):
-                stale.append(link.name)  # ours, and its other end is in no router
+            if holder == router_id or (holder and self._is_gone(holder)):
+                stale.append(attachment.peer)  # ours, and its other end is in no router
             else:
                 blocked.add(name)
-                whose = "belongs to router %s: converge that one too" % owner if owner else "is not ours"
+                whose = "belongs to router %s: converge that one too" % holder if holder else "is not ours"
                 what = "The device %s that port %s needs is on the node already and %s."
-                problems.append(what % (link.name, device.port_id, whose))
+                problems.append(what % (attachment.peer, device.port_id, whose))
         return replace(state, devices=devices).without_devices(blocked), stale
 
-    def _bridge_problem(self, device: str, bridge: Optional[str]) -> Optional[str]:
-        """What is wrong with the bridge of a device, which may be one that is still to be made."""
-        link = self.node.links.get(bridge or "")
-        if link is None and device.startswith(EXTERNAL_PREFIX):
-            return (
-                "The external bridge %s does not exist on this node: create it (or have the role"
-                " netnode.l3.network_node do so), or say its name in external_network_bridge." % bridge
-            )
-        if link is not None and not link.is_bridge:
-            return "The device %s on this node is not a bridge, and %s is to be plugged into it." % (bridge, device)
-        return None
+    def _left_plugged(self, state: RouterState, observed: RouterState, problems: List[str]) -> RouterState:
+        """What can be while nothing can be plugged in or out: no new device, and those that are there as they are."""
+        if state.devices or observed.devices:
+            problems.append(self.driver.unavailable or "")
+        devices = {
+            name: replace(device, attachment=observed.devices[name].attachment)
+            for name, device in state.devices.items()
+            if name in observed.devices
+        }
+        return replace(state, devices=devices).without_devices(set(state.devices) - set(devices))
 
-    def _bridges(self, devices: Iterable[Device]) -> Iterable[Operation]:
-        """Make internal bridges that are missing, and set up those that are down: an interrupted run leaves such."""
-        for device in devices:
+    def _is_gone(self, router_id: str) -> bool:
+        namespace = self.options.namespace_of(router_id)
+        return namespace is not None and namespace not in self.namespaces
+
+    def _plug(
+        self, namespace: Optional[str], created: Sequence[Device], present: Mapping[str, Device], state: RouterState
+    ) -> Tuple[List[Operation], List[Operation]]:
+        """Have the internal bridges, make devices, and put right how those that are there are plugged in."""
+        shared: List[Operation] = []
+        own: List[Operation] = []
+        for device in state.devices.values():
             bridge = device.attachment.bridge if device.attachment is not None else None
-            if bridge is None or bridge in self.bridges or device.name.startswith(EXTERNAL_PREFIX):
-                continue
-            self.bridges.add(bridge)
-            link = self.node.links.get(bridge)
-            if link is None:
-                yield from self.driver.create_bridge(bridge)
-            elif not link.up:
-                yield from self.driver.set_up_bridge(bridge)
-
-    @staticmethod
-    def _namespace(namespace: str, observed: RouterState) -> Iterable[Operation]:
-        if not observed.namespace:
-            yield Ip(None, ("namespace %s created" % namespace,), "netns add " + namespace)
-
-    def _devices(
-        self, namespace: str, created: Sequence[Device], present: Mapping[str, Device], state: RouterState
-    ) -> Iterable[Operation]:
+            if bridge is not None and bridge not in self.bridges and not device.name.startswith(EXTERNAL_PREFIX):
+                self.bridges.add(bridge)
+                shared += self.driver.prepare(bridge) if self.driver.unavailable is None else []
         for device in created:
-            if device.attachment is not None:
-                yield from self.driver.plug(namespace, device, device.attachment)
+            steps = self.driver.plug(namespace, device, device.attachment)
+            shared += steps.shared
+            own += steps.own
         for name, device in present.items():
             wanted = state.devices[name].attachment
             if wanted is not None and device.attachment is not None:
-                yield from self.driver.adjust(name, wanted, device.attachment)
+                steps = self.driver.adjust(name, wanted, device.attachment)
+                shared += steps.shared
+                own += steps.own
+        return shared, own
+
+    def _unserve(self, router_id: str, state: RouterState, observed: RouterState) -> List[Operation]:
+        """Where the proxy listened before, and is not to, or not in the namespace that is there now."""
+        if router_id not in self.proxy.routers or (state.metadata and observed.metadata and observed.namespace):
+            return []
+        actions = () if state.metadata else ("metadata proxy no longer listens for router %s" % router_id,)
+        return [Unserve(self.options.namespace_of(router_id), actions, router_id)]
+
+    def _serve(self, router_id: str, state: RouterState, observed: RouterState, problems: List[str]) -> Tuple[Operation, ...]:
+        ended = end_agents_proxy(router_id, observed)
+        if not state.metadata or self._is_served(router_id, observed):
+            return ended
+        problem = self.proxy.cannot_serve(router_id, observed.port_taken and not ended)
+        if problem is not None:
+            problems.append(problem)
+            return ended
+        action = "metadata proxy listens for router %s" % router_id
+        return (*ended, Serve(self.options.namespace_of(router_id), (action,), router_id))
+
+    def _is_served(self, router_id: str, observed: RouterState) -> bool:
+        return router_id in self.proxy.routers and observed.metadata
 
     @staticmethod
-    def _sysctls(namespace: str, created: Sequence[Device], state: RouterState, observed: RouterState) -> Iterable[Operation]:
+    def _namespace(namespace: Optional[str], observed: RouterState) -> Iterable[Operation]:
+        if not observed.namespace and namespace is not None:
+            yield Ip(None, ("namespace %s created" % namespace,), "netns add " + namespace)
+
+    @staticmethod
+    def _sysctls(
+        namespace: Optional[str], created: Sequence[Device], state: RouterState, observed: RouterState
+    ) -> Iterable[Operation]:
         for key, value in state.sysctls.items():
             # The parameters of a new namespace or device belong to making it, and are not told one by one.
             new = not observed.namespace or any("/%s/" % device.name in key for device in created)
@@ -189,7 +232,7 @@ class Planner:
                 yield SetSysctl(namespace, actions, key, value)
 
     @staticmethod
-    def _firewall(namespace: str, state: RouterState, observed: RouterState) -> Iterable[Operation]:
+    def _firewall(namespace: Optional[str], state: RouterState, observed: RouterState) -> Iterable[Operation]:
         for family in FAMILIES:
             want, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
             text = restore_text(want, have)
@@ -198,7 +241,7 @@ class Planner:
                 yield RestoreRules(namespace, actions, family, text)
 
     def _addresses(
-        self, namespace: str, state: RouterState, observed: RouterState, lost: Mapping[str, Device]
+        self, namespace: Optional[str], state: RouterState, observed: RouterState, lost: Mapping[str, Device]
     ) -> Iterable[Operation]:
         """Addresses, routes, then what goes; at last the flows of floating IPs that went or moved, and the news."""
         announced: List[Operation] = []
@@ -220,8 +263,36 @@ class Planner:
         yield from announced
 
 
+def rank(operation: Operation) -> int:
+    """The order in which operations that many routers share are done, see :mod:`apply_jointly`."""
+    if isinstance(operation, (Unserve, Ovs)):
+        return 0
+    return 1 if isinstance(operation, Ip) and operation.namespace is None else 2
+
+
+def _beside_the_node(router_id: str, state: RouterState, observed: RouterState, warnings: List[str]) -> RouterState:
+    """In the node's own namespace: without a default route where the node has one of its own, and without parameters
+    of bridges that no device can be plugged into.
+    """
+    taken = {r for r in state.routes if r.destination == "default" and r.family in observed.foreign_defaults}
+    if taken:
+        warnings.append(
+            "The node has a default route of its own, and router %s, which lives in the node's own namespace, got none."
+            % router_id
+        )
+    if not observed.forwards_ipv6 and any(":" in address for addresses in state.addresses.values() for address in addresses):
+        warnings.append(
+            "Router %s, which lives in the node's own namespace, does not route IPv6: net.ipv6.conf.all.forwarding is 0."
+            % router_id
+        )
+    bridges = {device.attachment.bridge for device in state.devices.values() if device.attachment is not None}
+    known = {*state.devices, *bridges}
+    sysctls = {key: value for key, value in state.sysctls.items() if key.split("/")[3] in known}
+    return replace(state, routes=state.routes - taken, sysctls=sysctls)
+
+
 def _set_up(
-    namespace: str, created: Sequence[Device], present: Mapping[str, Device], observed: RouterState
+    namespace: Optional[str], created: Sequence[Device], present: Mapping[str, Device], observed: RouterState
 ) -> Iterable[Operation]:
     """Set devices up, after their parameters: those of IPv6 take effect at that moment."""
     if not observed.loopback_up:
@@ -234,7 +305,7 @@ def _set_up(
             yield Ip(namespace, ("device %s set up" % name,), "link set dev %s up" % name)
 
 
-def _link_operations(namespace: str, present: Mapping[str, Device], state: RouterState) -> Iterable[Operation]:
+def _link_operations(namespace: Optional[str], present: Mapping[str, Device], state: RouterState) -> Iterable[Operation]:
     """Put right what devices are, before their parameters: with a small MTU a device has none of IPv6."""
     for name, have in present.items():
         for action, change in _link_changes(state.devices[name], have):
@@ -256,7 +327,7 @@ def _mac_address_changes(device: str, state: RouterState, observed: RouterState)
     return present is not None and wanted is not None and present.mac_address != wanted
 
 
-def _make_room(namespace: str, device: str, address: str, going: List[str]) -> Iterable[Operation]:
+def _make_room(namespace: Optional[str], device: str, address: str, going: List[str]) -> Iterable[Operation]:
     """IPv6 has an address on a device once: with another prefix length, the old one must go first."""
     if ":" in address:
         for old in [old for old in going if old.split("/")[0] == address.split("/", maxsplit=1)[0]]:
@@ -264,14 +335,14 @@ def _make_room(namespace: str, device: str, address: str, going: List[str]) -> I
             yield _delete_address(namespace, device, old)
 
 
-def _add_address(namespace: str, device: str, address: str) -> Operation:
+def _add_address(namespace: Optional[str], device: str, address: str) -> Operation:
     # No duplicate address detection: it would keep a router's address from answering for a second or two, and on a
     # router that moves from another node it would find that node and give the address up for good.
     options = " nodad" if ":" in address else "" if address.endswith("/32") else " broadcast +"
     return Ip(namespace, ("address %s added to %s" % (address, device),), "address add %s%s dev %s" % (address, options, device))
 
 
-def _delete_address(namespace: str, device: str, address: str) -> Operation:
+def _delete_address(namespace: Optional[str], device: str, address: str) -> Operation:
     return Ip(namespace, ("address %s removed from %s" % (address, device),), "address delete %s dev %s" % (address, device))
 
 

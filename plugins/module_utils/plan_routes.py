@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from .operations import Ip, Operation
 from .state import IPV6, Route
 
 
 def route_operations(
-    namespace: str, desired: AbstractSet[Route], observed: AbstractSet[Route], lost_devices: FrozenSet[str]
+    namespace: Optional[str], desired: AbstractSet[Route], observed: AbstractSet[Route], lost_devices: FrozenSet[str]
 ) -> Iterable[Operation]:
     """Add, replace in place, delete. Routes that go with a lost device are not deleted once more.
 
@@ -80,7 +80,7 @@ def describe_route(route: Route) -> str:
     return " ".join(word for word in words if word)
 
 
-def _put(namespace: str, verb: str, route: Route) -> Operation:
+def _put(namespace: Optional[str], verb: str, route: Route) -> Operation:
     hops = _hops(route)
     way = " ".join("nexthop " + hop for hop in hops) if len(hops) > 1 else "".join(hops)
     scope = " scope link" if route.family != IPV6 and not any(hop.via for hop in route.nexthops) else ""
@@ -89,7 +89,7 @@ def _put(namespace: str, verb: str, route: Route) -> Operation:
     return Ip(namespace, ("route %s %s" % (describe_route(route), done),), line)
 
 
-def _delete(namespace: str, route: Route) -> Operation:
+def _delete(namespace: Optional[str], route: Route) -> Operation:
     kind = "" if route.type == "unicast" else route.type + " "
     hops = _hops(route)
     way = " " + hops[0] if len(hops) == 1 else ""

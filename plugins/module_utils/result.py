@@ -7,34 +7,41 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional
 
-from .converge import NodePlan, RouterResult
+from .converge import NodeResult, RouterResult
 from .gather import describe_state
-from .interface_drivers.bridge import BridgeDriver
+from .interface_drivers.driver import InterfaceDriver
+from .options import Options
+from .plan_node import NodePlan
 
 LINE_LENGTH = 110  # characters of a diff's line before it is broken
 NAMED = 10  # failed routers that the closing sentence names one by one
 
 
-def node_result(plan: NodePlan, results: Sequence[RouterResult], driver: BridgeDriver, diff: bool) -> Dict[str, Any]:
+def node_result(plan: NodePlan, outcome: NodeResult, driver: InterfaceDriver, diff: bool) -> Dict[str, Any]:
     """The result of a run over a node, as the design of the modules fixes it."""
-    routers = [_router_entry(result) for result in results]
+    routers = [_router_entry(result) for result in outcome.routers]
     routers += [{"id": r.id, "changed": False, "actions": [], "error": "; ".join(r.errors)} for r in plan.rejected]
     changed = [router for router in routers if router["changed"]]
     failed = [router for router in routers if "error" in router]
+    node: Dict[str, Any] = {"changed": bool(outcome.actions), "actions": list(outcome.actions)}
+    if outcome.error is not None:
+        node["error"] = outcome.error
     result: Dict[str, Any] = {
-        "changed": bool(changed),
+        "changed": bool(changed or outcome.actions),
         "routers": routers,
-        "skipped_routers": plan.skipped,  # "skipped" alone would make Ansible take the whole task for skipped
-        "report": _report(plan),
+        "node": node,
+        # "skipped" alone would make Ansible take the whole task for skipped.
+        "skipped_routers": [{"id": skipped.id, "reason": skipped.reason} for skipped in plan.skipped],
+        "report": _report(plan, driver.options),
         "warnings": plan.warnings,
-        "msg": _summary(len(routers), len(changed), failed, len(plan.skipped)),
+        "msg": _summary(len(routers), len(changed), failed, len(plan.skipped), outcome.error),
     }
-    if failed:
+    if failed or outcome.error is not None:
         result["failed"] = True
     if diff:
-        result["diff"] = [_diff(r, driver) for r in results if r.actions]
+        result["diff"] = [_diff(r, driver) for r in outcome.routers if r.actions] + _node_diff(plan, outcome)
     return result
 
 
@@ -51,17 +58,26 @@ def _router_entry(result: RouterResult) -> Dict[str, Any]:
     return entry
 
 
-def _report(plan: NodePlan) -> Dict[str, int]:
-    """The figures of the agent's report_state: of the routers that the node is to have."""
-    return {
+def _report(plan: NodePlan, options: Options) -> Dict[str, Any]:
+    """What the agent's report_state says: figures of the routers that the node is to have, and its configuration."""
+    figures = {
         "routers": len(plan.routers),
         "ex_gw_ports": sum(1 for router in plan.routers if router.gateway is not None),
         "interfaces": sum(len(router.interfaces) for router in plan.routers),
         "floating_ips": sum(len(router.floating_ips) for router in plan.routers),
     }
+    configurations = {
+        "agent_mode": "legacy",
+        "interface_driver": options.interface_driver,
+        "use_namespaces": options.use_namespaces,
+        "router_id": options.router_id or "",
+        "handle_internal_only_routers": options.handle_internal_only_routers,
+        "gateway_external_network_id": options.gateway_external_network_id or "",
+    }
+    return {**figures, "configurations": {**configurations, **figures}}
 
 
-def _summary(count: int, changed: int, failed: List[Dict[str, Any]], skipped: int) -> str:
+def _summary(count: int, changed: int, failed: List[Dict[str, Any]], skipped: int, node_error: Optional[str]) -> str:
     text = "%d router%s: %d changed, %d failed, %d skipped." % (
         count, "" if count == 1 else "s", changed, len(failed), skipped,
     )  # fmt: skip
@@ -71,6 +87,8 @@ def _summary(count: int, changed: int, failed: List[Dict[str, Any]], skipped: in
     lines = ["%s: %s" % (_names(routers), error) for error, routers in list(by_error.items())[:NAMED]]
     if len(by_error) > NAMED:
         lines.append("and %d more errors, see routers in the result" % (len(by_error) - NAMED))
+    if node_error is not None and node_error not in by_error:
+        lines.append("node: " + node_error)
     return "\n".join([text, *lines])
 
 
@@ -81,7 +99,7 @@ def _names(routers: List[str]) -> str:
     return "routers %s%s" % (", ".join(routers[:NAMED]), more)
 
 
-def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:
+def _diff(result: RouterResult, driver: InterfaceDriver) -> Dict[str, str]:
     router_id = result.change.router_id
 
     def text(state: Any) -> str:
@@ -94,6 +112,18 @@ def _diff(result: RouterResult, driver: BridgeDriver) -> Dict[str, str]:
         "before": text(result.change.before),
         "after": text(result.change.after),
     }
+
+
+def _node_diff(plan: NodePlan, outcome: NodeResult) -> List[Dict[str, str]]:
+    """What of the run concerns no router: the metadata proxy's configuration, and what else was done."""
+    before = plan.proxy.text if plan.proxy is not None else ""
+    others = "".join(action + "\n" for action in outcome.actions if not action.startswith("metadata proxy"))
+    texts = (("metadata proxy", before, plan.proxy_after), ("node", "", others))
+    return [
+        {"before_header": header, "after_header": header, "before": old, "after": new}
+        for header, old, new in texts
+        if outcome.actions and old != new
+    ]
 
 
 def _lines(value: Any, indent: str) -> List[str]:

@@ -12,10 +12,17 @@ it jumps to one of ours: it must not, since it would keep that chain from ever b
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .firewall import CHAIN_PREFIX
 from .state import Chains, Tables
+
+# The L3 agent's: what it made of a router is taken over, and its chains give way to ours.
+AGENT_PREFIX = "neutron-"
+AGENT_CHAINS = (AGENT_PREFIX + "l3-agent-", AGENT_PREFIX + "filter-top", AGENT_PREFIX + "postrouting-bottom")
+
+_AGENTS_LINE = re.compile(r'^:%s|^-A %s| -[jg] %s[^ "]*$' % (AGENT_PREFIX, AGENT_PREFIX, AGENT_PREFIX))
 
 UNTOUCHED: Tuple[str, ...] = (":ACCEPT",)  # a built-in chain in which nothing is ours
 
@@ -28,8 +35,13 @@ class SavedRules(NamedTuple):
 
 
 def is_ours(chain: str) -> bool:
-    """Whether the chain is one of ours."""
-    return chain.startswith(CHAIN_PREFIX)
+    """Whether the chain is one of ours, or of the L3 agent before us."""
+    return chain.startswith((CHAIN_PREFIX, *AGENT_CHAINS))
+
+
+def without_agents(text: str) -> str:
+    """What iptables-save printed, without Neutron's agents, which outside of routers' namespaces are not ours."""
+    return "".join(line for line in text.splitlines(keepends=True) if not _AGENTS_LINE.search(line))
 
 
 def _jumps_to_ours(rule: str) -> bool:

@@ -25,17 +25,18 @@ ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"  # the one kernel parameter of a device
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where a device's other side is plugged in, outside of the router's namespace.
+    """Where a device's other side is plugged in, outside of the router's namespace; each driver has its own kind.
 
-    ``peer`` is the root-side device; ``alias`` marks it as ours.
+    ``peer`` is the name of that other side on the node, ``mark`` the text by which it is known as ours.
     """
 
     bridge: Optional[str]
     peer: str
-    alias: Optional[str]
-    up: bool
-    mtu: Optional[int]
-    bridge_up: bool = True
+    mark: Optional[str]
+
+    def filled_from(self, present: Optional[Attachment]) -> Attachment:  # noqa: ARG002
+        """The same, with what was not asked for as it is."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,12 @@ class RouterState:
     """Everything of one router that is in the kernel, or is to be there.
 
     ``addresses``: device name -> addresses with prefix length, in order.
-    ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``foreign``: what is in the
-    namespace and not ours, in words. ``dead``: the namespace's name is there and nothing behind it.
+    ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
+    proxy listens; ``port_taken``: whether somebody else does; ``agents_proxy``: the process of the L3 agent, if it is
+    that which does. ``foreign``: what is in the
+    namespace and not ours, in words; ``foreign_defaults``: address families that have a default route which is not ours.
+    ``forwards_ipv6``: whether the node does, where that is not ours to say. ``dead``: the namespace's name is there and
+    nothing behind it.
     """
 
     namespace: bool
@@ -92,7 +97,12 @@ class RouterState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     firewall: Mapping[int, Tables] = field(default_factory=dict)
     loopback_up: bool = False
+    metadata: bool = False
+    port_taken: bool = False
+    agents_proxy: Optional[int] = None
     foreign: Tuple[str, ...] = ()
+    foreign_defaults: FrozenSet[int] = frozenset()
+    forwards_ipv6: bool = True
     dead: bool = False
 
     def without_devices(self, names: AbstractSet[str]) -> RouterState:
@@ -114,15 +124,9 @@ class RouterState:
                 device,
                 mac_address=device.mac_address or have.mac_address,
                 mtu=device.mtu or have.mtu,
-                attachment=_filled(device.attachment, have.attachment),
+                attachment=device.attachment.filled_from(have.attachment) if device.attachment else None,
             )
         return replace(self, devices=devices)
-
-
-def _filled(wanted: Optional[Attachment], present: Optional[Attachment]) -> Optional[Attachment]:
-    if wanted is None or present is None or wanted.mtu is not None:
-        return wanted
-    return replace(wanted, mtu=present.mtu)
 
 
 ABSENT = RouterState(namespace=False)
@@ -130,7 +134,9 @@ ABSENT = RouterState(namespace=False)
 
 @dataclass(frozen=True)
 class RootLink:
-    """A device outside of the routers' namespaces. ``peer_index`` is a veth's other end's ifindex, there."""
+    """A device outside of the routers' namespaces. ``peer_index`` is a veth's other end's ifindex, there; ``peer`` its
+    name when it is on the node too.
+    """
 
     name: str
     index: int
@@ -141,6 +147,7 @@ class RootLink:
     is_bridge: bool
     peer_index: Optional[int] = None
     bridge_up: bool = True
+    peer: Optional[str] = None
 
 
 @dataclass(frozen=True)

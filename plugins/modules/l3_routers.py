@@ -43,6 +43,19 @@ options:
     type: str
     choices: [overridden, replaced, deleted, gathered, rendered]
     default: overridden
+  router_id:
+    description:
+      - Of the routers given, the one that is for this node. Required with O(use_namespaces=false).
+    type: str
+  handle_internal_only_routers:
+    description: Whether routers without a gateway are for this node.
+    type: bool
+    default: true
+  gateway_external_network_id:
+    description:
+      - The one external network of this node. Routers with a gateway on another one are not for it.
+      - Without it, routers on all external networks are.
+    type: str
   max_deletions:
     description:
       - How many routers a run with O(state=overridden) may remove, as a count (V(5)), or as a percentage of the routers
@@ -108,8 +121,14 @@ routers:
       description: Devices and firewall rules in its namespace that are not ours, which are left alone.
       type: list
       elements: str
+node:
+  description: What was done that concerns no router, such as starting the metadata proxy.
+  returned: O(state) is V(overridden), V(replaced) or V(deleted)
+  type: dict
+  sample: {"changed": true, "actions": ["metadata proxy started"]}
 skipped_routers:
-  description: Routers that were given and are not meant for this node.
+  description:
+    - Routers that were given and are not meant for this node. Those of them that are on it are removed.
   returned: O(state) is V(overridden), V(replaced) or V(deleted)
   type: list
   elements: dict
@@ -121,7 +140,9 @@ skipped_routers:
       description: Why it was left out.
       type: str
 report:
-  description: How much the given routers come to that are meant for the node, in the figures of the L3 agent's reports.
+  description:
+    - What the L3 agent reports as its state, for the given routers that are meant for the node. Its figures are in
+      C(configurations) too, as the agent has them there.
   returned: O(state) is V(overridden), V(replaced) or V(deleted)
   type: dict
   sample: {"routers": 2, "ex_gw_ports": 2, "interfaces": 3, "floating_ips": 1}
@@ -130,6 +151,10 @@ gathered:
   returned: O(state=gathered)
   type: list
   elements: dict
+metadata_proxy:
+  description: The configuration of the metadata proxy.
+  returned: O(state=rendered) and O(metadata_upstream) is given
+  type: str
 rendered:
   description: What builds each router on an empty node.
   returned: O(state=rendered)
@@ -149,6 +174,10 @@ rendered:
     error:
       description: What is wrong with the router, only there when something is.
       type: str
+duration:
+  description: How many seconds the run took on the node.
+  returned: success
+  type: float
 msg:
   description: The figures of the run, and what failed, in a few lines.
   returned: O(state) is V(overridden), V(replaced) or V(deleted)
@@ -170,6 +199,9 @@ def main() -> None:
             **ENGINE_OPTIONS,
             "routers": {"type": "raw"},
             "state": {"type": "str", "choices": states, "default": "overridden"},
+            "router_id": {"type": "str"},
+            "handle_internal_only_routers": {"type": "bool", "default": True},
+            "gateway_external_network_id": {"type": "str"},
             "max_deletions": {"type": "str", "default": "50%"},
         },
         supports_check_mode=True,

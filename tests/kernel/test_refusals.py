@@ -92,8 +92,11 @@ def test_a_purge_beyond_the_limit_is_refused_with_the_numbers(node: Node, limit:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"interface_driver": None}, "interface_driver is not given; say which one plugs the routers in (known are: bridge)."),
-        ({"interface_driver": "magic"}, "interface_driver: 'magic' is unknown (known are: bridge)."),
+        (
+            {"interface_driver": None},
+            "interface_driver is not given; say which one plugs the routers in (known are: bridge, openvswitch).",
+        ),
+        ({"interface_driver": "magic"}, "interface_driver: 'magic' is unknown (known are: bridge, openvswitch)."),
         ({"external_network_bridge": "-x"}, "external_network_bridge: '-x' cannot be the name of a bridge."),
         (
             {"internal_bridge": "br {network_id}"},

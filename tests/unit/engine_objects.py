@@ -6,14 +6,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.netnode.l3.plugins.module_utils.desired import Desired, desired_state
+from ansible_collections.netnode.l3.plugins.module_utils.host import ovs
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
+from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
+from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.openvswitch import OpenvswitchDriver
 from ansible_collections.netnode.l3.plugins.module_utils.model import Router
+from ansible_collections.netnode.l3.plugins.module_utils.operations import (
+    Announce,
+    DeleteFlows,
+    EndAgentsProxy,
+    Ip,
+    LoadProxy,
+    Operation,
+    Ovs,
+    RestoreRules,
+    Serve,
+    SetSysctl,
+    Unserve,
+)
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
+from ansible_collections.netnode.l3.plugins.module_utils.plan import Planner, RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
+from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy
 from ansible_collections.netnode.l3.plugins.module_utils.state import NodeState, RootLink, RouterState
 
 BRIDGES = ("br-ex", "brqweb-network", "brqdb-network")
@@ -26,22 +45,71 @@ def parsed(data: dict[str, Any]) -> Router:
     return checked.routers[0]
 
 
-def desired(data: dict[str, Any], **options: Any) -> Desired:
-    chosen = Options("bridge", **options)
-    return desired_state(parsed(data), chosen, BridgeDriver(chosen))
+def desired(data: dict[str, Any], driver: InterfaceDriver | None = None, **options: Any) -> Desired:
+    chosen = driver or BridgeDriver(Options("bridge", **options), node())
+    return desired_state(parsed(data), chosen.options, chosen)
 
 
-def converged(data: dict[str, Any]) -> RouterState:
+def converged(data: dict[str, Any], driver: InterfaceDriver | None = None, **options: Any) -> RouterState:
     """What the kernel has once the router is on the node."""
-    return desired(data).state
+    return desired(data, driver, **options).state
 
 
-def node(*links: RootLink, bridges: tuple[str, ...] = BRIDGES) -> NodeState:
+def node(*links: RootLink, bridges: tuple[str, ...] = BRIDGES, namespaces: Iterable[str] = ()) -> NodeState:
     """A node with bridges and further root-side devices."""
     of_bridges = [RootLink(name, number, None, None, True, 1500, True) for number, name in enumerate(bridges, 1)]
-    return NodeState(frozenset(), {link.name: link for link in (*of_bridges, *links)})
+    return NodeState(frozenset(namespaces), {link.name: link for link in (*of_bridges, *links)})
+
+
+def root_link(name: str, alias: str | None = None) -> RootLink:
+    """A device on the node itself, on no bridge."""
+    return RootLink(name, 99, None, alias, True, 1500, False)
+
+
+def ovs_driver(ports: Mapping[str, ovs.Port] | None = None, *links: RootLink, **options: Any) -> OpenvswitchDriver:
+    """The driver on a node with the bridges br-ex and br-int, and with these ports and devices."""
+    there = node(*links, bridges=())
+    return OpenvswitchDriver(Options("openvswitch", **options), there, ovs.Database(["br-ex", "br-int"], dict(ports or {})))
+
+
+def planner(there: NodeState | None = None, proxy: MetadataProxy | None = None, **options: Any) -> Planner:
+    """A planner with Linux bridges, for such a node."""
+    driver = BridgeDriver(Options("bridge", **options), there or node())
+    return Planner(driver, proxy or MetadataProxy(driver.options), driver.node.namespaces)
 
 
 def with_device(state: RouterState, name: str, **changes: Any) -> RouterState:
     """A state in which one device differs."""
     return replace(state, devices={**state.devices, name: replace(state.devices[name], **changes)})
+
+
+def step(operation: Operation) -> str:  # noqa: PLR0911
+    """An operation in one line."""
+    if isinstance(operation, Ip):
+        return operation.line
+    if isinstance(operation, Ovs):
+        return "ovs-vsctl " + " ".join(operation.arguments)
+    if isinstance(operation, SetSysctl):
+        return f"sysctl {operation.key} {operation.value}"
+    if isinstance(operation, RestoreRules):
+        return f"rules of IPv{operation.family}"
+    if isinstance(operation, DeleteFlows):
+        return f"end flows {operation.address}"
+    if isinstance(operation, Announce):
+        return f"announce {operation.address} {operation.device}"
+    if isinstance(operation, Serve):
+        return f"serve {operation.router_id} in {operation.namespace}"
+    if isinstance(operation, Unserve):
+        return f"unserve {operation.router_id} in {operation.namespace}"
+    if isinstance(operation, EndAgentsProxy):
+        return f"end proxy {operation.pid} of {operation.router_id}"
+    assert isinstance(operation, LoadProxy)
+    return "load proxy"
+
+
+def steps(plan: RouterPlan) -> list[str]:
+    return [step(operation) for operation in plan.operations]
+
+
+def is_empty(plan: RouterPlan) -> bool:
+    return (plan.operations, plan.problems, plan.warnings) == ((), (), ())

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.desired import NAMESPACE_SYSCTLS
+from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import OuterEnd
 from ansible_collections.netnode.l3.plugins.module_utils.plan_routes import describe_route
-from ansible_collections.netnode.l3.plugins.module_utils.state import Attachment, Device
+from ansible_collections.netnode.l3.plugins.module_utils.state import Device
 
 from ..routers import router
 from .engine_objects import desired
@@ -45,7 +46,7 @@ def test_devices_have_the_ports_properties() -> None:
             "fa:16:3e:00:00:c0",
             1450,
             True,
-            Attachment("brqweb-network", "tapbbbb0000-we", "netnode.l3/r1/web-network", True, 1450),
+            OuterEnd("brqweb-network", "tapbbbb0000-we", "netnode.l3/r1/web-network", up=True, mtu=1450),
         ),
         DB: Device(
             DB,
@@ -53,7 +54,7 @@ def test_devices_have_the_ports_properties() -> None:
             "fa:16:3e:00:00:c1",
             1450,
             True,
-            Attachment("brqdb-network", "tapcccc0000-db", "netnode.l3/r1/db-network", True, 1450),
+            OuterEnd("brqdb-network", "tapcccc0000-db", "netnode.l3/r1/db-network", up=True, mtu=1450),
         ),
         GATEWAY: Device(
             GATEWAY,
@@ -61,7 +62,7 @@ def test_devices_have_the_ports_properties() -> None:
             "fa:16:3e:00:00:b0",
             1500,
             True,
-            Attachment("br-ex", "tapaaaa0000-ex", "netnode.l3/r1/external", True, 1500),
+            OuterEnd("br-ex", "tapaaaa0000-ex", "netnode.l3/r1/external", up=True, mtu=1500),
         ),
     }
 
@@ -69,7 +70,7 @@ def test_devices_have_the_ports_properties() -> None:
 def test_what_is_not_asked_for_is_left_to_the_kernel() -> None:
     state = desired({"id": "r", "gateway": {"id": "g", "addresses": []}}).state
     assert state.devices == {
-        "qg-g": Device("qg-g", "g", None, None, True, Attachment("br-ex", "tapg", "netnode.l3/r/", True, None))
+        "qg-g": Device("qg-g", "g", None, None, True, OuterEnd("br-ex", "tapg", "netnode.l3/r/", up=True, mtu=None))
     }
 
 

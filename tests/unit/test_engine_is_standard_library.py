@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.netnode.l3.plugins.module_utils.errors import InvalidOption
+from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers import DRIVERS, interface_driver
+
 ENGINE = Path(__file__).parents[2] / "plugins" / "module_utils"
 FILES = sorted(ENGINE.rglob("*.py"))
 
@@ -28,7 +31,27 @@ def absolute_imports(source: str) -> set[str]:
 
 
 def test_the_engine_is_found() -> None:
-    assert {"router_data.py", "plan.py", "apply.py", "iptables.py", "bridge.py"} <= {file.name for file in FILES}
+    modules = {"router_data.py", "plan.py", "apply.py", "iptables.py", "bridge.py", "openvswitch.py", "metadata_proxy.py"}
+    assert modules <= {file.name for file in FILES}
+
+
+def test_every_interface_driver_is_imported_where_drivers_are_named() -> None:
+    """Else it would not travel to the node, and nobody could choose it."""
+    files = {file.stem for file in (ENGINE / "interface_drivers").glob("*.py")} - {"__init__", "driver"}
+    assert files == set(DRIVERS) == {driver.name for driver in DRIVERS.values()}
+    with pytest.raises(InvalidOption, match=", ".join(sorted(files))):
+        interface_driver("no such driver")
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_there_is_no_interface_driver_by_default(name: str | None) -> None:
+    with pytest.raises(InvalidOption, match="interface_driver is not given"):
+        interface_driver(name or "")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ENGINE)))
+def test_the_oldest_python_of_a_node_can_parse_it(file: Path) -> None:
+    ast.parse(file.read_text(), feature_version=(3, 8))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ENGINE)))

@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets, with_jumps
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import (
+    floating_ip_pairs,
+    rule_sets,
+    source_nat_address,
+    with_jumps,
+)
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6, Tables
 
 from ..routers import router
@@ -31,16 +36,17 @@ TO_FLOATING = (
     "-s 10.0.1.5/32 -j SNAT --to-source 203.0.113.21 --random-fully",
 )
 MARK = "-i qg-aaaa0000-ex -j MARK --set-xmark 0x2/0xffff"
-NOT_BY_GATEWAY = "! -o qg-aaaa0000-ex -m conntrack ! --ctstate DNAT -j RETURN"
+TO_SNAT = ("-o qg-aaaa0000-ex -j l3-snat", "-o qr-+ -m conntrack --ctstate DNAT -j l3-snat")
 SNAT = "-o qg-aaaa0000-ex -j SNAT --to-source 203.0.113.10 --random-fully"
 HAIRPIN = "-m mark ! --mark 0x2/0xffff -m conntrack --ctstate DNAT -j SNAT --to-source 203.0.113.10 --random-fully"
 
 
-def rules(gateway: dict[str, Any] | None = None, **changes: Any) -> dict[int, Tables]:
+def rules(gateway: dict[str, Any] | None = None, metadata_port: int | None = None, **changes: Any) -> dict[int, Tables]:
     """The rule sets of the router with everything, some of it changed."""
     data = router(**changes)
-    data["gateway"].update(gateway or {})
-    return dict(rule_sets(parsed(data)))
+    if data["gateway"] is not None:
+        data["gateway"].update(gateway or {})
+    return dict(rule_sets(parsed(data), metadata_port))
 
 
 def nat(chains: dict[str, tuple[str, ...]]) -> dict[int, Tables]:
@@ -50,14 +56,14 @@ def nat(chains: dict[str, tuple[str, ...]]) -> dict[int, Tables]:
 FULL = {
     "l3-PREROUTING": (MARK, *TO_FIXED),
     "l3-OUTPUT": TO_FIXED,
-    "l3-POSTROUTING": (NOT_BY_GATEWAY, "-j l3-snat"),
+    "l3-POSTROUTING": TO_SNAT,
     "l3-snat": ("-j l3-float-snat", SNAT, HAIRPIN),
     "l3-float-snat": TO_FLOATING,
 }
 WITHOUT_FLOATING_IPS = {
     "l3-PREROUTING": (MARK,),
     "l3-OUTPUT": (),
-    "l3-POSTROUTING": (NOT_BY_GATEWAY, "-j l3-snat"),
+    "l3-POSTROUTING": TO_SNAT,
     "l3-snat": ("-j l3-float-snat", SNAT),
     "l3-float-snat": (),
 }
@@ -111,6 +117,53 @@ def test_the_first_address_of_ipv4_is_the_source() -> None:
 
 def test_ipv6_is_never_translated() -> None:
     assert rules()[IPV6] == {}
+
+
+REDIRECT = "-d 169.254.169.254/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697"
+ONLY_REDIRECTED = {
+    "INPUT": (":ACCEPT", "-j l3-INPUT"),
+    "l3-INPUT": ("-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",),
+}
+
+
+def test_metadata_is_redirected_before_anything_else_and_its_port_closed_to_all_others() -> None:
+    chains = {**FULL, "l3-PREROUTING": (REDIRECT, *FULL["l3-PREROUTING"])}
+    assert rules(metadata_port=9697) == {IPV4: {"nat": {**JUMPS, **chains}, "filter": ONLY_REDIRECTED}, IPV6: {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"gateway": None, "routes": []}, {"enable_snat": False, "floating_ips": []}],
+    ids=["without gateway", "without NAT"],
+)
+def test_metadata_needs_no_gateway_and_no_nat(changes: dict[str, Any]) -> None:
+    nat = {"PREROUTING": (":ACCEPT", "-j l3-PREROUTING"), "l3-PREROUTING": (REDIRECT,)}
+    expected = {IPV4: {"nat": nat, "filter": ONLY_REDIRECTED}, IPV6: {}}
+    assert rule_sets(parsed(router(**changes)), 9697) == expected
+
+
+def test_metadata_on_another_port() -> None:
+    tables = rules(metadata_port=80)[IPV4]
+    assert tables["nat"]["l3-PREROUTING"][0].endswith("-j REDIRECT --to-ports 80")
+    assert tables["filter"]["l3-INPUT"] == ("-p tcp -m tcp --dport 80 -m conntrack ! --ctstate DNAT -j DROP",)
+
+
+@pytest.mark.parametrize("metadata_port", [None, 9697])
+def test_what_is_translated_is_read_back_from_the_rules(metadata_port: int | None) -> None:
+    found = rules(metadata_port=metadata_port)
+    assert floating_ip_pairs(found) == {"203.0.113.20": "10.0.0.5", "203.0.113.21": "10.0.1.5"}
+    assert source_nat_address(found) == "203.0.113.10"
+    without = rules(metadata_port=metadata_port, enable_snat=False, floating_ips=[])
+    assert (floating_ip_pairs(without), source_nat_address(without)) == ({}, None)
+
+
+@pytest.mark.parametrize("rule", ["", "-j RETURN", "-d 203.0.113.9 -j ACCEPT", "-m comment --comment x"])
+def test_rules_by_hand_among_ours_are_no_translation(rule: str) -> None:
+    """Also one without match and target, which iptables-save prints as nothing behind the chain's name."""
+    full = rules()[IPV4]["nat"]
+    by_hand = {**full, "l3-PREROUTING": (rule, *full["l3-PREROUTING"]), "l3-snat": (rule, *full["l3-snat"])}
+    found: dict[int, Tables] = {IPV4: {"nat": by_hand}}
+    assert (floating_ip_pairs(found), source_nat_address(found)) == (floating_ip_pairs(rules()), "203.0.113.10")
 
 
 def test_built_in_chains_jump_to_ours_of_the_same_name_and_to_no_other() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.netnode.l3.plugins.module_utils.errors import InvalidOption
+from ansible_collections.netnode.l3.plugins.module_utils.module import ENGINE_OPTIONS
 from ansible_collections.netnode.l3.plugins.module_utils.options import (
-    InvalidOption,
     MaxDeletions,
     Options,
     parse_max_deletions,
@@ -25,6 +26,14 @@ def params(**changes: Any) -> dict[str, Any]:
         "interface_driver": "bridge",
         "external_network_bridge": "br-ex",
         "internal_bridge": "brq{network_id}",
+        "integration_bridge": "br-int",
+        "vlan_tags": {},
+        "metadata_port": 9697,
+        "metadata_upstream": None,
+        "use_namespaces": True,
+        "router_id": None,
+        "handle_internal_only_routers": True,
+        "gateway_external_network_id": None,
         "send_arp_for_ha": 3,
         "lock_timeout": 60.0,
         "max_deletions": "50%",
@@ -32,8 +41,13 @@ def params(**changes: Any) -> dict[str, Any]:
     }
 
 
+DEFAULTS = {name: option.get("default") for name, option in ENGINE_OPTIONS.items()}
+
+
 def test_the_defaults_of_module_and_engine_are_the_same() -> None:
     assert parse_options(params()) == Options("bridge")
+    assert {**params(interface_driver=None), **DEFAULTS} == params(interface_driver=None)
+    assert parse_options(DEFAULTS) == Options("")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,21 @@ def test_the_defaults_of_module_and_engine_are_the_same() -> None:
         ({"send_arp_for_ha": 0}, {"send_arp_for_ha": 0}),
         ({"send_arp_for_ha": -1}, {"send_arp_for_ha": 0}),
         ({"max_deletions": "5"}, {"max_deletions": MaxDeletions(5, percent=False)}),
+        ({"external_network_bridge": {"n": "br-a", 7: "br-b"}}, {"external_network_bridge": {"n": "br-a", "7": "br-b"}}),
+        ({"external_network_bridge": {}}, {"external_network_bridge": {}}),
+        ({"integration_bridge": "br-lan"}, {"integration_bridge": "br-lan"}),
+        ({"vlan_tags": {"web": 1, 7: 4094}}, {"vlan_tags": {"web": 1, "7": 4094}}),
+        ({"vlan_tags": {"web": "1", "db": "4094", 7: "007"}}, {"vlan_tags": {"web": 1, "db": 4094, "7": 7}}),
+        ({"metadata_port": 1}, {"metadata_port": 1}),
+        ({"metadata_port": 65535}, {"metadata_port": 65535}),
+        ({"metadata_upstream": ""}, {"metadata_upstream": None}),
+        ({"handle_internal_only_routers": False}, {"handle_internal_only_routers": False}),
+        ({"router_id": "r1"}, {"router_id": "r1", "use_namespaces": True}),
+        ({"router_id": "r1", "use_namespaces": False}, {"router_id": "r1", "use_namespaces": False}),
+        ({"router_id": ""}, {"router_id": None}),
+        ({"gateway_external_network_id": "wan"}, {"gateway_external_network_id": "wan"}),
+        ({"gateway_external_network_id": ""}, {"gateway_external_network_id": None}),
+        ({"lock_timeout": -1.0}, {"lock_timeout": 0.0}),
     ],
 )
 def test_options_are_taken_over(change: dict[str, Any], expected: dict[str, Any]) -> None:

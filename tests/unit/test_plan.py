@@ -11,50 +11,19 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
-from ansible_collections.netnode.l3.plugins.module_utils.operations import (
-    Announce,
-    DeleteFlows,
-    Ip,
-    Operation,
-    RestoreRules,
-    SetSysctl,
-)
-from ansible_collections.netnode.l3.plugins.module_utils.options import Options
-from ansible_collections.netnode.l3.plugins.module_utils.plan import Planner, RouterPlan, plan_deletion
+from ansible_collections.netnode.l3.plugins.module_utils.operations import Ip
+from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, RouterState
 
 from ..routers import router
-from .engine_objects import converged, desired, node, with_device
+from .engine_objects import converged, desired, is_empty, node, planner, steps, with_device
 
 NAMESPACE = "qrouter-r1"
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
 
 
 def plan(data: dict[str, Any], observed: RouterState, **node_options: Any) -> RouterPlan:
-    return Planner(node(**node_options), BridgeDriver(Options("bridge"))).plan(desired(data), observed)
-
-
-def step(operation: Operation) -> str:
-    """An operation in one line."""
-    if isinstance(operation, Ip):
-        return operation.line
-    if isinstance(operation, SetSysctl):
-        return f"sysctl {operation.key} {operation.value}"
-    if isinstance(operation, RestoreRules):
-        return f"rules of IPv{operation.family}"
-    if isinstance(operation, DeleteFlows):
-        return f"end flows {operation.address}"
-    assert isinstance(operation, Announce)
-    return f"announce {operation.address} {operation.device}"
-
-
-def is_empty(plan: RouterPlan) -> bool:
-    return (plan.shared, plan.own, plan.problems) == ((), (), ())
-
-
-def steps(plan: RouterPlan) -> list[str]:
-    return [step(operation) for operation in (*plan.shared, *plan.own)]
+    return planner(node(**node_options)).plan(desired(data), observed)
 
 
 def floating(*pairs: tuple[str, str]) -> dict[str, Any]:
@@ -113,6 +82,8 @@ def test_a_router_is_built_from_the_bottom_up() -> None:
         "route 192.168.51.0/24 via 10.0.1.254 dev qr-cccc0000-db added",
         "route 2001:db8:77::/48 via 2001:db8:1::fe dev qr-bbbb0000-we added",
     ]
+    assert (result.freed, result.served) == ((), ())
+    assert [action for operation in result.shared for action in operation.actions] == result.actions[:2]
     assert all(operation.namespace is None for operation in result.shared)
     announced = ["10.0.0.1", "10.0.1.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"]
     assert [line.split()[1] for line in steps(result)[-5:]] == announced
@@ -127,23 +98,10 @@ def test_devices_come_up_after_their_rules_and_sysctls() -> None:
 
 
 def test_bridges_are_made_once_for_all_routers() -> None:
-    planner = Planner(node(bridges=("br-ex",)), BridgeDriver(Options("bridge")))
-    assert "bridge brqweb-network created" in planner.plan(desired(router()), ABSENT).actions
+    planning = planner(node(bridges=("br-ex",)))
+    assert "bridge brqweb-network created" in planning.plan(desired(router()), ABSENT).actions
     other = router(id="r2")
-    assert not [action for action in planner.plan(desired(other), ABSENT).actions if action.startswith("bridge")]
-
-
-def test_a_router_is_removed_with_its_namespace() -> None:
-    assert steps(plan_deletion("r1")) == ["netns delete qrouter-r1"]
-    assert plan_deletion("r1").actions == ["namespace qrouter-r1 removed"]
-
-
-def test_devices_whose_names_others_need_at_once_go_before_the_namespace() -> None:
-    assert steps(plan_deletion("r1", ["tap1", "tap2"])) == [
-        "link delete dev tap1",
-        "link delete dev tap2",
-        "netns delete qrouter-r1",
-    ]
+    assert not [action for action in planning.plan(desired(other), ABSENT).actions if action.startswith("bridge")]
 
 
 def test_a_dead_namespace_is_removed_and_the_router_built_anew() -> None:
@@ -169,7 +127,7 @@ def test_what_goes_is_unplugged_first() -> None:
         "flows through 203.0.113.10 ended",
     ]
     # The device takes its addresses and routes along; its other end stands in the node's own namespace.
-    assert plan(data, converged(router())).shared == (
+    assert plan(data, converged(router())).freed == (
         Ip(None, ("device qg-aaaa0000-ex removed",), "link delete dev tapaaaa0000-ex"),
     )
 

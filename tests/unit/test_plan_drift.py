@@ -11,14 +11,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
-from ansible_collections.netnode.l3.plugins.module_utils.options import Options
-from ansible_collections.netnode.l3.plugins.module_utils.plan import Planner
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, NextHop, RootLink, Route
 
 from ..routers import router
-from .engine_objects import converged, desired, node, with_device
-from .test_plan import DB, GATEWAY, WEB, plan, steps
+from .engine_objects import converged, desired, node, planner, steps, with_device
+from .test_plan import DB, GATEWAY, WEB, plan
 
 TAP = "tapaaaa0000-ex"
 
@@ -45,7 +42,7 @@ def attachment(**changes: Any) -> dict[str, Any]:
         (attachment(bridge=None), f"link set dev {TAP} master br-ex", f"device {GATEWAY} moved to bridge br-ex"),
         (attachment(bridge="br-lan"), f"link set dev {TAP} master br-ex", f"device {GATEWAY} moved to bridge br-ex"),
         (
-            attachment(alias=None),
+            attachment(mark=None),
             f"link set dev {TAP} alias netnode.l3/r1/external",
             f"alias of {TAP} set to netnode.l3/r1/external",
         ),
@@ -118,7 +115,7 @@ def test_a_device_that_is_plugged_in_nowhere_is_made_anew() -> None:
         f"route 192.168.51.0/24 via 10.0.1.254 dev {DB} added",
     ]
     assert steps(result)[0] == f"link delete dev {DB}"
-    assert result.shared[0].namespace == "qrouter-r1"
+    assert result.freed[0].namespace == "qrouter-r1"
 
 
 OWN = Route(4, "192.168.51.0/24", frozenset([NextHop("10.0.1.254", DB)]))
@@ -202,21 +199,20 @@ def test_without_the_external_bridge_a_device_stays_where_it_is() -> None:
 )
 def test_a_name_that_somebody_else_has_is_not_taken(alias: str | None, whose: str) -> None:
     taken = RootLink(TAP, 9, None, alias, True, 1500, False)
-    there = replace(node(taken), namespaces=frozenset(["qrouter-r9"]))
-    result = Planner(there, BridgeDriver(Options("bridge"))).plan(desired(router()), ABSENT)
+    result = planner(node(taken, namespaces=["qrouter-r9"])).plan(desired(router()), ABSENT)
     assert result.problems == (f"The device {TAP} that port aaaa0000-external-port needs is on the node already and {whose}.",)
     assert not [line for line in steps(result) if TAP in line]
 
 
 def test_a_name_that_will_be_free_is_taken() -> None:
-    planner = Planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)), BridgeDriver(Options("bridge")))
-    planner.free([TAP])
-    assert planner.plan(desired(router()), ABSENT).problems == ()
+    planning = planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)))
+    planning.free([TAP])
+    assert planning.plan(desired(router()), ABSENT).problems == ()
 
 
 @pytest.mark.parametrize("owner", ["r1", "of-the-past"])
 def test_a_stale_device_of_ours_goes(owner: str) -> None:
     stale = RootLink(TAP, 9, None, f"netnode.l3/{owner}/external", True, 1500, False)
-    result = Planner(node(stale), BridgeDriver(Options("bridge"))).plan(desired(router()), ABSENT)
+    result = planner(node(stale)).plan(desired(router()), ABSENT)
     assert result.problems == ()
     assert result.actions[0] == f"stale device {TAP} removed"

@@ -23,14 +23,15 @@ from ansible_collections.netnode.l3.plugins.module_utils.state import Tables
 BUILT_IN = {"nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"), "filter": ("INPUT", "FORWARD", "OUTPUT")}
 OURS = ("l3-PREROUTING", "l3-OUTPUT", "l3-INPUT", "l3-snat", "l3-old", "l3-older")
 FOREIGN = ("DOCKER", "KUBE")
+TARGETS = ("ACCEPT", "DROP", "RETURN", "DNAT", "SNAT", "MARK", "CONNMARK", "REDIRECT")
 
 
 class Kernel:
     """Tables of chains, and iptables-restore --noflush as its manual page and the kernel have it."""
 
-    def __init__(self) -> None:
-        self.policies = {table: dict.fromkeys(chains, "ACCEPT") for table, chains in BUILT_IN.items()}
-        self.rules: dict[str, dict[str, list[str]]] = {table: {c: [] for c in chains} for table, chains in BUILT_IN.items()}
+    def __init__(self, built_in: dict[str, tuple[str, ...]]) -> None:
+        self.policies = {table: dict.fromkeys(chains, "ACCEPT") for table, chains in built_in.items()}
+        self.rules: dict[str, dict[str, list[str]]] = {table: {c: [] for c in chains} for table, chains in built_in.items()}
 
     def save(self) -> str:
         lines = []
@@ -81,8 +82,9 @@ class Kernel:
 
     @staticmethod
     def _check_target(chains: dict[str, list[str]], rule: str) -> None:
-        target = rule.rsplit(" ", 1)[1]
-        assert target in chains or target in ("ACCEPT", "DROP", "RETURN")
+        words = rule.split(" ")
+        [target] = [words[place + 1] for place, word in enumerate(words) if word in ("-j", "-g")]
+        assert target in chains or target in TARGETS
 
 
 plain_rules = st.builds(
@@ -97,7 +99,7 @@ def jumps_to(chains: list[str]) -> st.SearchStrategy[str]:
 @st.composite
 def kernels(draw: st.DrawFn) -> Kernel:
     """Any state: our chains and foreign ones, jumps to both anywhere, policies. (Foreign chains do not jump to ours.)"""
-    kernel = Kernel()
+    kernel = Kernel(BUILT_IN)
     for table, built_in in BUILT_IN.items():
         ours = draw(st.lists(st.sampled_from(OURS), unique=True))
         foreign = draw(st.lists(st.sampled_from(FOREIGN), unique=True))

@@ -35,7 +35,7 @@ _REQUEST, _REPLY = 1, 2
 class Announcement(NamedTuple):
     """An IPv4 address that a device in a namespace has from now on."""
 
-    namespace: str
+    namespace: Optional[str]
     device: str
     address: str
 

@@ -31,12 +31,18 @@ class CommandError(Exception):
         super().__init__("%s: %s" % (self.command, self.message))
 
 
-PACKAGES = {"ip": "iproute2", "conntrack": "conntrack"}  # Debian's names where they are not "iptables"
+# Debian's names where they are not "iptables"
+PACKAGES = {"ip": "iproute2", "conntrack": "conntrack", "ovs-vsctl": "openvswitch-switch", "haproxy": "haproxy"}
+
+
+def is_there(command: str) -> bool:
+    """Whether the node has the command."""
+    return shutil.which(command, path=ENVIRONMENT["PATH"]) is not None
 
 
 def require(commands: Sequence[str]) -> None:
     """Raise :class:`MissingCommand` naming the commands that the node lacks, and their packages."""
-    missing = [name for name in commands if shutil.which(name, path=ENVIRONMENT["PATH"]) is None]
+    missing = [name for name in commands if not is_there(name)]
     if missing:
         packages = sorted({PACKAGES.get(name, "iptables") for name in missing})
         raise MissingCommand(

@@ -20,6 +20,7 @@ class BatchError(Exception):
 
     def __init__(self, line: str, done: int, message: str) -> None:
         self.done = done
+        self.message = message
         super().__init__("ip %s: %s" % (line, message))
 
 

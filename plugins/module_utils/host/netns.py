@@ -14,7 +14,7 @@ import ctypes
 import errno
 import os
 from contextlib import contextmanager
-from typing import Iterator, List
+from typing import Iterator, List, Optional
 
 DIRECTORY = "/run/netns"  # where ip-netns(8) keeps them
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -38,6 +38,14 @@ def names(prefix: str) -> List[str]:
         return []
 
 
+def is_alive(name: str) -> bool:
+    """Whether there is a namespace behind the name."""
+    try:
+        return os.stat(os.path.join(DIRECTORY, name)).st_dev == os.stat("/proc/self/ns/net").st_dev
+    except OSError:
+        return False
+
+
 def _setns(descriptor: int) -> None:
     if _libc.setns(descriptor, CLONE_NEWNET) != 0:
         number = ctypes.get_errno()
@@ -45,8 +53,14 @@ def _setns(descriptor: int) -> None:
 
 
 @contextmanager
-def entered(name: str) -> Iterator[None]:
-    """Have this thread in the namespace ``name``. Raises :class:`DeadNamespace` or :class:`Inaccessible`."""
+def entered(name: Optional[str]) -> Iterator[None]:
+    """Have this thread in the namespace ``name``, None being the node's own, in which it is anyway.
+
+    Raises :class:`DeadNamespace` or :class:`Inaccessible`.
+    """
+    if name is None:
+        yield
+        return
     home = _open("/proc/thread-self/ns/net", "the node's own namespace")
     try:
         namespace = _open(os.path.join(DIRECTORY, name), name)

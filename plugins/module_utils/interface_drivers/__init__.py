@@ -4,7 +4,7 @@
 
 """Interface drivers: how a router's device is plugged into the node's networks.
 
-To add one, write one file with one class like :class:`bridge.BridgeDriver` and name it here: what is not imported
+To add one, write one file with one class over :class:`driver.InterfaceDriver` and name it here: what is not imported
 does not travel to the node.
 """
 
@@ -13,17 +13,18 @@ from __future__ import annotations
 from typing import Dict, Type
 
 from ..errors import InvalidOption
-from ..options import Options
 from .bridge import BridgeDriver
+from .driver import InterfaceDriver
+from .openvswitch import OpenvswitchDriver
 
-DRIVERS: Dict[str, Type[BridgeDriver]] = {driver.name: driver for driver in (BridgeDriver,)}
+DRIVERS: Dict[str, Type[InterfaceDriver]] = {driver.name: driver for driver in (BridgeDriver, OpenvswitchDriver)}
 
 
-def interface_driver(options: Options) -> BridgeDriver:
-    """The driver that the options ask for. Raises :class:`InvalidOption`."""
+def interface_driver(name: str) -> Type[InterfaceDriver]:
+    """The driver of this name. Raises :class:`InvalidOption`."""
     known = ", ".join(sorted(DRIVERS))
-    if not options.interface_driver:
+    if not name:
         raise InvalidOption("interface_driver is not given; say which one plugs the routers in (known are: %s)." % known)
-    if options.interface_driver not in DRIVERS:
-        raise InvalidOption("interface_driver: %r is unknown (known are: %s)." % (options.interface_driver, known))
-    return DRIVERS[options.interface_driver](options)
+    if name not in DRIVERS:
+        raise InvalidOption("interface_driver: %r is unknown (known are: %s)." % (name, known))
+    return DRIVERS[name]

@@ -6,95 +6,149 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Optional
+from dataclasses import dataclass, replace
+from typing import AbstractSet, Any, Iterable, List, Mapping, Optional
 
-from ..model import DEVICE_NAME_LENGTH
+from ..model import DEVICE_NAME_LENGTH, EXTERNAL_PREFIX
 from ..operations import Ip, Operation
 from ..options import Options
-from ..state import Attachment, Device, RootLink
+from ..state import Attachment, Device, NodeState
+from .driver import MARK, InterfaceDriver, Steps, mark, owner
 
 PEER_PREFIX = "tap"
-ALIAS_PREFIX = "netnode.l3"
 
 
-class BridgeDriver:
-    """All of what the planner, the observer and the desired state need to know of Linux bridges."""
+@dataclass(frozen=True)
+class OuterEnd(Attachment):
+    """The outer end of a veth pair; its mark is its alias."""
+
+    up: bool = True
+    mtu: Optional[int] = None
+    bridge_up: bool = True
+
+    def filled_from(self, present: Optional[Attachment]) -> OuterEnd:
+        if self.mtu is None and isinstance(present, OuterEnd):
+            return replace(self, mtu=present.mtu)
+        return self
+
+
+class BridgeDriver(InterfaceDriver):
+    """Ports on Linux bridges; internal bridges are made when they are missing."""
 
     name = "bridge"
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __init__(self, options: Options, node: NodeState) -> None:
+        super().__init__(options, node)
+        self._by_index = node.link_by_index()
 
-    def attachment(self, router_id: str, port_id: str, network_id: Optional[str], bridge: str, mtu: Optional[int]) -> Attachment:
-        """Where a port is to be plugged in. The alias says whose it is, and of which network, when read back."""
-        peer = (PEER_PREFIX + port_id)[:DEVICE_NAME_LENGTH]
-        alias = "/".join((ALIAS_PREFIX, router_id, network_id or ""))
-        return Attachment(bridge=bridge, peer=peer, alias=alias, up=True, mtu=mtu)
+    def attachment(self, router_id: str, device: Device, network_id: Optional[str], bridge: Optional[str]) -> OuterEnd:
+        peer = (PEER_PREFIX + (device.port_id or ""))[:DEVICE_NAME_LENGTH]
+        return OuterEnd(bridge=bridge, peer=peer, mark=mark(router_id, network_id), mtu=device.mtu)
 
-    def observe(self, index: int, peer_index: Optional[int], links: Mapping[int, RootLink]) -> Optional[Attachment]:
-        """Where the device with this ifindex, and this ifindex of its other end, is plugged in."""
-        peer = links.get(peer_index) if peer_index is not None else None
-        if peer is None or peer.peer_index != index:
+    def bridge_of(self, network_id: Optional[str]) -> str:
+        return self.options.internal_bridge_of(network_id)
+
+    def observe(self, link: Mapping[str, Any]) -> Optional[OuterEnd]:
+        if "link_index" in link:
+            peer = self._by_index.get(link["link_index"])
+            mutual = peer is not None and peer.peer_index == link["ifindex"]
+        else:
+            peer = self.node.links.get(link.get("link", ""))
+            mutual = peer is not None and peer.peer == link["ifname"]
+        if peer is None or not mutual:
             return None
-        return Attachment(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu, peer.bridge_up)
+        return OuterEnd(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu, peer.bridge_up)
 
-    def network_id(self, attachment: Optional[Attachment]) -> Optional[str]:
-        """The network that the port was plugged in for, as its alias says."""
-        parts = (attachment.alias or "").split("/") if attachment else []
-        return parts[2] or None if len(parts) == 3 and parts[0] == ALIAS_PREFIX else None
+    def marked(self) -> Mapping[str, str]:
+        owners = ((name, owner(link.alias)) for name, link in self.node.links.items())
+        return {name: whose.router_id for name, whose in owners if whose}
 
-    def owner(self, link: RootLink) -> Optional[str]:
-        """The router that a root-side device of ours belongs to; None when it is not ours."""
-        parts = (link.alias or "").split("/")
-        return parts[1] if len(parts) == 3 and parts[0] == ALIAS_PREFIX else None
+    def holder(self, router_id: str, attachment: OuterEnd) -> Optional[str]:
+        link = self.node.links.get(attachment.peer)
+        if link is None:
+            return None
+        whose = owner(link.alias)
+        return whose.router_id if whose else ""
 
-    def create_bridge(self, bridge: str) -> List[Operation]:
-        """Make an internal bridge, without an address of its own: tenants have no business with the node."""
+    def bridge_problem(self, device: str, bridge: Optional[str]) -> Optional[str]:
+        if bridge is None:
+            return "external_network_bridge has no bridge for the network of %s." % device
+        link = self.node.links.get(bridge)
+        if link is None and device.startswith(EXTERNAL_PREFIX):
+            return (
+                "The external bridge %s does not exist on this node: create it (or have the role"
+                " netnode.l3.network_node do so), or say its name in external_network_bridge." % bridge
+            )
+        if link is not None and not link.is_bridge:
+            return "The device %s on this node is not a bridge, and %s is to be plugged into it." % (bridge, device)
+        return None
+
+    def bridge_warning(self, bridge: Optional[str]) -> Optional[str]:
+        link = self.node.links.get(bridge or "")
+        return "The external bridge %s is down: set it up." % bridge if link is not None and not link.up else None
+
+    def prepare(self, bridge: str) -> List[Operation]:
+        link = self.node.links.get(bridge)
+        if link is not None and link.up:
+            return []
+        # Without an address of its own: tenants have no business with the node.
+        no_address = Ip(None, (), "link set dev %s addrgenmode none" % bridge)
+        if link is not None:  # an interrupted run leaves such
+            return [no_address, Ip(None, ("bridge %s set up" % bridge,), "link set dev %s up" % bridge)]
         return [
             Ip(None, (), "link add name %s type bridge" % bridge),
-            Ip(None, (), "link set dev %s addrgenmode none" % bridge),
-            Ip(None, ("bridge %s created" % bridge,), "link set dev %s alias %s up" % (bridge, ALIAS_PREFIX)),
+            no_address,
+            Ip(None, ("bridge %s created" % bridge,), "link set dev %s alias %s up" % (bridge, MARK)),
         ]
 
-    def set_up_bridge(self, bridge: str) -> List[Operation]:
-        """Set up an internal bridge that is there and down."""
-        return [
-            Ip(None, (), "link set dev %s addrgenmode none" % bridge),
-            Ip(None, ("bridge %s set up" % bridge,), "link set dev %s up" % bridge),
-        ]
-
-    def plug(self, namespace: str, device: Device, attachment: Attachment) -> List[Operation]:
-        """Make a device in the namespace and plug it in."""
+    def plug(self, namespace: Optional[str], device: Device, attachment: OuterEnd) -> Steps:
         mtu = " mtu %d" % device.mtu if device.mtu else ""
         address = " address %s" % device.mac_address if device.mac_address else ""
-        pair = "link add name %s%s type veth peer name %s%s%s netns %s"
-        return [
-            Ip(None, (), pair % (attachment.peer, mtu, device.name, address, mtu, namespace)),
-            Ip(None, (), "link set dev %s addrgenmode none" % attachment.peer),
-            Ip(
-                None,
-                ("device %s created on bridge %s" % (device.name, attachment.bridge),),
-                "link set dev %s master %s alias %s up" % (attachment.peer, attachment.bridge, attachment.alias),
-            ),
-        ]
+        place = " netns %s" % namespace if namespace else ""
+        pair = "link add name %s%s type veth peer name %s%s%s%s"
+        return Steps(
+            own=(
+                Ip(None, (), pair % (attachment.peer, mtu, device.name, address, mtu, place)),
+                Ip(None, (), "link set dev %s addrgenmode none" % attachment.peer),
+                Ip(
+                    None,
+                    ("device %s created on bridge %s" % (device.name, attachment.bridge),),
+                    "link set dev %s master %s alias %s up" % (attachment.peer, attachment.bridge, attachment.mark),
+                ),
+            )
+        )
 
-    def adjust(self, name: str, wanted: Attachment, present: Attachment) -> List[Operation]:
-        """Put right what differs outside of the namespace of a device that is there."""
+    def adjust(self, name: str, wanted: OuterEnd, present: OuterEnd) -> Steps:
         peer = present.peer
         changes = []
         if present.bridge != wanted.bridge:
             changes.append(("device %s moved to bridge %s" % (name, wanted.bridge), "master %s" % wanted.bridge))
-        if present.alias != wanted.alias:
-            changes.append(("alias of %s set to %s" % (peer, wanted.alias), "alias %s" % wanted.alias))
+        if present.mark != wanted.mark:
+            changes.append(("alias of %s set to %s" % (peer, wanted.mark), "alias %s" % wanted.mark))
         if wanted.mtu is not None and present.mtu != wanted.mtu:
             changes.append(("MTU of %s set to %d" % (peer, wanted.mtu), "mtu %d" % wanted.mtu))
         if not present.up:
             changes.append(("device %s set up" % peer, "up"))
-        return [Ip(None, (action,), "link set dev %s %s" % (peer, change)) for action, change in changes]
+        return Steps(own=tuple(Ip(None, (action,), "link set dev %s %s" % (peer, change)) for action, change in changes))
 
-    def unplug(self, namespace: str, device: Device) -> List[Operation]:
-        """Remove a device; one end of a pair takes the other with it."""
+    def unplug(self, namespace: Optional[str], device: Device) -> List[Operation]:
         action = ("device %s removed" % device.name,)
-        if device.attachment is not None:
+        if device.attachment is not None:  # one end of a pair takes the other with it
             return [Ip(None, action, "link delete dev %s" % device.attachment.peer)]
         return [Ip(namespace, action, "link delete dev %s" % device.name)]
+
+    def release(self, names: Iterable[str], stale: bool) -> List[Operation]:
+        return [Ip(None, ("stale device %s removed" % name,) if stale else (), "link delete dev %s" % name) for name in names]
+
+    def unused(self, devices: Mapping[str, Device], freed: AbstractSet[str]) -> List[Operation]:
+        plugged = {link.name: link.bridge for link in self.node.links.values() if link.name not in freed}
+        plugged.update({d.attachment.peer: d.attachment.bridge for d in devices.values() if d.attachment is not None})
+        made = [link.name for link in self.node.links.values() if link.is_bridge and link.alias == MARK]
+        used = set(plugged.values())
+        return [Ip(None, ("bridge %s removed" % b,), "link delete dev " + b) for b in made if b not in used]
+
+    def describe(self, attachment: OuterEnd) -> str:
+        state = "up" if attachment.up else "down"
+        mtu = ", mtu %d" % attachment.mtu if attachment.mtu else ""
+        bridge = attachment.bridge if attachment.bridge_up else "%s, which is down" % attachment.bridge
+        return "by %s (%s%s, alias %s) on bridge %s" % (attachment.peer, state, mtu, attachment.mark, bridge)

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Steps that all routers of a run take together: in as few commands as possible, and what fails is still one router's."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .apply import Outcome
+from .host import haproxy, ip, netns, ovs, sockets
+from .host.command import CommandError
+from .operations import Ip, LoadProxy, Operation, Ovs, Serve, Unserve
+from .services.metadata_proxy import MetadataProxy
+
+PATIENCE = 5.0  # seconds after which a switch that fails is not tried again
+NO_ANSWER = "Open vSwitch does not answer."
+GONE = "Cannot find device"  # the beginning of what ip says of a device that is not there
+CLOSED_WITHIN = 5.0  # seconds in which the proxy's old process closes its sockets
+
+
+class _Part(NamedTuple):
+    """An operation, and the router whose plan it is of."""
+
+    outcome: Outcome
+    operation: Operation
+
+
+class Jointly:
+    """Executes steps for all routers of a run. ``proxy`` is the metadata proxy as it is at the moment."""
+
+    def __init__(self, outcomes: Sequence[Outcome], proxy: MetadataProxy) -> None:
+        self.outcomes = outcomes
+        self.proxy = proxy
+
+    def execute(self, step: Callable[[Outcome], Sequence[Operation]]) -> None:
+        """Execute one step of all plans: first what ends services, then switches and links, then what begins services."""
+        parts = [_Part(outcome, operation) for outcome in self.outcomes if outcome.error is None for operation in step(outcome)]
+        kinds: List[Tuple[type, Callable[[List[_Part]], None]]] = [
+            (Unserve, self._unserve),
+            (Ovs, _change_switch),
+            (Ip, _change_links),
+        ]
+        for kind, execute in kinds:
+            chosen = _unfailed([part for part in parts if isinstance(part.operation, kind) and _is_joint(part.operation)])
+            if chosen:
+                execute(chosen)
+        for part in parts:
+            if not _is_joint(part.operation):
+                part.outcome.execute([part.operation])
+        chosen = _unfailed([part for part in parts if isinstance(part.operation, (Serve, LoadProxy))])
+        if chosen:
+            self._serve(chosen)
+
+    def _unserve(self, parts: List[_Part]) -> None:
+        going = [part.operation for part in parts if isinstance(part.operation, Unserve)]
+        self._load(parts, set(self.proxy.routers) - {operation.router_id for operation in going})
+        deadline = time.monotonic() + CLOSED_WITHIN
+        for namespace in (operation.namespace for operation in going):
+            while _listens(namespace, self.proxy.options.metadata_port) and time.monotonic() < deadline:
+                time.sleep(0.002)
+
+    def _serve(self, parts: List[_Part]) -> None:
+        coming = {part.operation.router_id: part.operation.namespace for part in parts if isinstance(part.operation, Serve)}
+        if not self._load(parts, set(self.proxy.routers) | set(coming)):
+            return
+        port = self.proxy.options.metadata_port
+        if not all(_listens(namespace, port) for namespace in coming.values()):
+            # A process takes over the sockets of the one before by the names of namespaces; a name can be another
+            # namespace's by now. Starting anew is what helps.
+            text = self.proxy.text
+            haproxy.stop()
+            self.proxy = self.proxy.with_text("")
+            self._load_text([], text)
+        for part in parts:
+            if isinstance(part.operation, Serve) and not _listens(part.operation.namespace, port):
+                part.outcome.error = part.outcome.error or "The metadata proxy does not listen in %s." % part.operation.namespace
+
+    def _load(self, parts: List[_Part], routers: Set[str]) -> bool:
+        return self._load_text(parts, self.proxy.render(routers))
+
+    def _load_text(self, parts: List[_Part], text: str) -> bool:
+        """Have the proxy run with this configuration; whether it does."""
+        try:
+            if not text:
+                haproxy.stop()
+            else:
+                haproxy.load(text)
+            self.proxy = self.proxy.with_text(text)
+        except (CommandError, OSError) as error:
+            for part in parts:
+                part.outcome.error = "metadata proxy: %s" % error
+            return False
+        for part in parts:
+            part.outcome.note([part.operation])
+        return True
+
+
+def _is_joint(operation: Operation) -> bool:
+    """Whether one command does it for all routers; a line of ``ip`` only outside of their namespaces."""
+    return isinstance(operation, (Unserve, Ovs, Serve, LoadProxy)) or (isinstance(operation, Ip) and operation.namespace is None)
+
+
+def _unfailed(parts: Sequence[_Part]) -> List[_Part]:
+    return [part for part in parts if part.outcome.error is None]
+
+
+def _listens(namespace: Optional[str], port: int) -> bool:
+    try:
+        with netns.entered(namespace):
+            return sockets.listener(port) is not None
+    except (netns.DeadNamespace, netns.Inaccessible):
+        return False
+
+
+def _change_links(parts: List[_Part]) -> None:
+    """One batch for all; where a line fails, that router is left out and the batch goes on behind it."""
+    while parts:
+        lines = [part.operation.line for part in parts if isinstance(part.operation, Ip)]
+        try:
+            ip.batch(lines)
+            done = len(parts)
+        except ip.BatchError as error:
+            done = error.done
+            if lines[done].startswith("link delete ") and error.message.startswith(GONE):
+                done += 1  # with its namespace, meanwhile
+            else:
+                parts[done].outcome.error = str(error)
+        except CommandError as error:
+            done = 0
+            parts[0].outcome.error = str(error)
+        for part in parts[:done]:
+            part.outcome.note([part.operation])
+        parts = _unfailed(parts[done:])
+
+
+def _change_switch(parts: List[_Part]) -> None:
+    """One transaction for many routers; when it fails, one for each of them."""
+    by_router: List[_Several] = []
+    for part in parts:
+        if isinstance(part.operation, Ovs):
+            if not by_router or by_router[-1].outcome is not part.outcome:
+                by_router.append(_Several(part.outcome, []))
+            by_router[-1].operations.append(part.operation)
+    answers = True
+    while by_router:
+        count = 1
+        while count < len(by_router) and sum(len(several.operations) for several in by_router[: count + 1]) <= ovs.AT_ONCE:
+            count += 1
+        answers = _change_switch_at_once(by_router[:count], answers)
+        by_router = by_router[count:]
+
+
+class _Several(NamedTuple):
+    """What one router has to change on the switch."""
+
+    outcome: Outcome
+    operations: List[Ovs]
+
+
+def _change_switch_at_once(routers: Sequence[_Several], answers: bool) -> bool:
+    """One transaction. Whether the switch still answers: when it takes its time to fail, it is not asked once more."""
+    error, answers = _transaction(routers) if answers else (NO_ANSWER, False)
+    for several in routers:
+        if error is not None and answers and len(routers) > 1:
+            several.outcome.error, answers = _transaction([several])
+        else:
+            several.outcome.error = error
+        if several.outcome.error is None:
+            several.outcome.note(several.operations)
+    return answers
+
+
+def _transaction(routers: Sequence[_Several]) -> Tuple[Optional[str], bool]:
+    """What went wrong, and whether the switch was quick to say so."""
+    started = time.monotonic()
+    try:
+        ovs.change([operation.arguments for several in routers for operation in several.operations])
+    except CommandError as error:
+        return str(error), time.monotonic() - started < PATIENCE
+    return None, True

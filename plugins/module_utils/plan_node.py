@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run over a node, planned: which routers are meant, what is there, and what differs. Nothing is changed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from .desired import Desired, desired_state
+from .errors import Refused
+from .interface_drivers.driver import InterfaceDriver
+from .model import Router
+from .observe import Place, is_alive, observe_places, places
+from .operations import LoadProxy, Operation
+from .options import Options
+from .plan import Planner, RouterPlan, rank
+from .plan_removal import removal
+from .router_data import Rejected, check_router_ids, check_routers
+from .selection import Skipped, select
+from .services.metadata_proxy import MetadataProxy
+from .state import ABSENT, RouterState
+
+Removals = Mapping[str, Sequence[Operation]]  # router id -> what removes it from where it is not to be
+
+NODE = ""  # in place of a router id: what concerns the node and no router
+
+
+@dataclass(frozen=True)
+class Change:
+    """One router's part of a run: its plan between two states, or the error that kept it from one."""
+
+    router_id: str
+    plan: RouterPlan
+    before: RouterState = ABSENT
+    after: RouterState = ABSENT
+    error: Optional[str] = None
+
+
+@dataclass
+class NodePlan:
+    """A whole run, planned. ``node`` is what of it concerns no router."""
+
+    changes: List[Change] = field(default_factory=list)
+    node: RouterPlan = field(default_factory=lambda: RouterPlan(NODE))
+    rejected: Sequence[Rejected] = ()
+    skipped: Sequence[Skipped] = ()
+    warnings: List[str] = field(default_factory=list)
+    routers: Sequence[Router] = ()
+    proxy: Optional[MetadataProxy] = None
+    proxy_after: str = ""
+    """The configuration of the metadata proxy that the run leads to."""
+    leaving: Dict[str, Sequence[str]] = field(default_factory=dict)
+    """Router that goes -> things of its on the node that go with its namespace, and do not come again."""
+
+
+def plan_node(data: object, state: str, options: Options, driver: InterfaceDriver, proxy: MetadataProxy) -> NodePlan:
+    """Plan a run in the state ``overridden``, ``replaced`` or ``deleted``. Raises :class:`Refused`."""
+    run = _Run(options, driver, proxy)
+    if state == "deleted":
+        ids, run.plan.rejected = check_router_ids(data)
+        plan = run.planned([], ids)
+        present = {change.router_id for change in plan.changes}
+        plan.changes = [*(Change(i, RouterPlan(i)) for i in ids if i not in present), *plan.changes]
+        return plan
+    checked = check_routers(data, options.needs_network_ids)
+    selection = select(checked.routers, options)
+    run.plan.rejected, run.plan.skipped, run.plan.routers = checked.rejected, selection.skipped, selection.routers
+    going = [skipped.id for skipped in selection.skipped]
+    if state == "overridden":
+        going = run.purged(going)
+    return run.planned(selection.routers, going, everything=state == "overridden")
+
+
+class _Run:
+    """What planning a run needs to know, and the plan as it grows."""
+
+    def __init__(self, options: Options, driver: InterfaceDriver, proxy: MetadataProxy) -> None:
+        self.options = options
+        self.driver = driver
+        self.proxy = proxy
+        self.places = places(driver)
+        self.freed: Set[str] = set()  # names on the node that removals set free
+        self.plan = NodePlan(proxy=proxy, warnings=proxy.warnings())
+
+    @property
+    def _unnamed(self) -> List[str]:
+        """Entries that could not be told apart from any router on the node."""
+        return [rejected.id for rejected in self.plan.rejected if not rejected.identified]
+
+    def purged(self, skipped: Sequence[str]) -> List[str]:
+        """Routers on the node that are not asked for. Raises :class:`Refused` when they are too many."""
+        if self._unnamed:
+            message = "No router was purged, since %s cannot be told from those on the node."
+            self.plan.warnings.append(message % ", ".join(self._unnamed))
+            return []
+        present = sorted({place.router_id for place in self.places})
+        kept = {router.id for router in self.plan.routers} | {rejected.id for rejected in self.plan.rejected}
+        going = [router_id for router_id in present if router_id not in kept]
+        if not self.options.max_deletions.allows(len(going), len(present)):
+            raise Refused(
+                "Refused: %d of the %d routers on this node would be purged, and max_deletions is %s. Nothing was"
+                " touched. If they are to go, raise max_deletions (100%% for no limit)."
+                % (len(going), len(present), self.options.max_deletions)
+            )
+        return [*going, *(router_id for router_id in skipped if router_id not in going)]
+
+    def planned(self, routers: Sequence[Router], going: Sequence[str], everything: bool = False) -> NodePlan:
+        """The plan that makes these routers, and removes those that are going; with ``everything``, also what is
+        left of routers that went before.
+        """
+        desired = [desired_state(router, self.options, self.driver) for router in routers]
+        wanted = {d.router.id: Place(d.router.id, self.options.namespace_of(d.router.id)) for d in desired}
+        moved = [p for p in self.places if p.router_id in wanted and p != wanted[p.router_id]]
+        unwanted = set(going)
+        self._refuse_a_second(wanted, unwanted)
+        removed = [*(p for p in self.places if p.router_id in unwanted), *moved]
+        observed = observe_places([*wanted.values(), *removed], self.driver, self.proxy.sockets)
+        peers = {device.attachment.peer for d in desired for device in d.state.devices.values() if device.attachment}
+        removals = self._removals(removed, observed, peers, wanted_own=bool(wanted) and not self.options.use_namespaces)
+        planner = self._planner(desired, observed)
+        stale = self._orphans(routers) if everything and not self._unnamed else []
+        planner.free(stale)
+        changes = [self._change(d, planner, observed, removals) for d in desired]
+        leaving = {place.router_id: observed[place] for place in removed if place.router_id in unwanted}
+        self.plan.changes = [*changes, *(self._deletion(router_id, state, removals) for router_id, state in leaving.items())]
+        freed = tuple(self.driver.release(stale, stale=True))
+        unused = self.driver.unused({d.name: d for x in desired for d in x.state.devices.values()}, planner.freed)
+        served = (*(unused if everything else ()), *self._load_proxy())
+        self.plan.node = RouterPlan(NODE, freed=freed, served=served)
+        return self.plan
+
+    def _refuse_a_second(self, wanted: Mapping[str, Place], unwanted: Set[str]) -> None:
+        """The node's own namespace has room for one router. Raises :class:`Refused`."""
+        own = [p.router_id for p in self.places if p.namespace is None and p.router_id not in unwanted | set(wanted)]
+        if own and wanted and not self.options.use_namespaces:
+            raise Refused(
+                "Refused: router %s lives in the node's own namespace already, which has room for one. Nothing was touched."
+                " Remove it first, or have the state overridden do so." % own[0]
+            )
+
+    def _planner(self, desired: Sequence[Desired], observed: Mapping[Place, Any]) -> Planner:
+        """A planner that knows which names the run sets free."""
+        planner = Planner(self.driver, self.proxy, (p.namespace for p in self.places if p.namespace))
+        planner.free(self.freed)
+        for d in desired:
+            present = observed[Place(d.router.id, self.options.namespace_of(d.router.id))]
+            if isinstance(present, RouterState):
+                gone = [device for name, device in present.devices.items() if name not in d.state.devices]
+                planner.free(device.attachment.peer for device in gone if device.attachment is not None)
+        return planner
+
+    def _removals(
+        self, removed: Sequence[Place], observed: Mapping[Place, Any], wanted_peers: Set[str], wanted_own: bool
+    ) -> Removals:
+        """What removes routers from where they are not to be. Notes the names that are free then, and those of them
+        that the kernel takes away a moment later.
+        """
+        names: Dict[str, List[str]] = {place.router_id: [] for place in removed}
+        for name, router_id in self.driver.marked().items():
+            if router_id in names:
+                names[router_id].append(name)
+        removals: Dict[str, List[Operation]] = {}
+        for place in removed:
+            state = observed[place] if isinstance(observed[place], RouterState) else ABSENT
+            released = self._released(place, names[place.router_id], wanted_peers)
+            if place.namespace is not None:
+                self.plan.leaving[place.router_id] = [name for name in names[place.router_id] if name not in released]
+                self.freed.update(names[place.router_id])
+            else:
+                self.freed.update(d.attachment.peer for d in state.devices.values() if d.attachment is not None)
+                self.freed.update(released)
+                state = replace(state, firewall={}) if wanted_own else state  # whose rules take the place of these
+            steps = removal(place.router_id, place.namespace, state, self.driver, self.proxy, released)
+            removals.setdefault(place.router_id, []).extend(steps)
+        return removals
+
+    def _released(self, place: Place, names: Sequence[str], wanted_peers: Set[str]) -> List[str]:
+        """Of a router's things on the node, those that do not go by themselves, or not soon enough."""
+        kept = [name for name in names if not self.driver.goes_with_namespace(name)]
+        if place.namespace is None:
+            return [name for name in kept if name in self.driver.node.links]
+        return [name for name in names if name in wanted_peers or name in kept]
+
+    def _change(self, desired: Desired, planner: Planner, observed: Mapping[Place, Any], removals: Removals) -> Change:
+        router_id = desired.router.id
+        present = observed[Place(router_id, self.options.namespace_of(router_id))]
+        if not isinstance(present, RouterState):
+            return Change(router_id, RouterPlan(router_id), error=str(present))
+        plan = planner.plan(desired, present, removals.get(router_id, ()))
+        self.plan.warnings += plan.warnings
+        return Change(router_id, plan, present, plan.after.filled_from(present))
+
+    def _deletion(self, router_id: str, observed: Any, removals: Removals) -> Change:
+        """A router goes from wherever it is."""
+        before = observed if isinstance(observed, RouterState) else ABSENT
+        if self.driver.unavailable is not None:
+            return Change(router_id, RouterPlan(router_id), before, before, error=self.driver.unavailable)
+        return Change(router_id, RouterPlan(router_id, freed=tuple(sorted(removals[router_id], key=rank))), before)
+
+    def _orphans(self, routers: Sequence[Router]) -> List[str]:
+        """Things of ours on the node whose routers are gone."""
+        known = {place.router_id for place in self.places}
+        known |= {router.id for router in routers} | {rejected.id for rejected in self.plan.rejected}
+        return sorted(name for name, router_id in self.driver.marked().items() if router_id not in known)
+
+    def _load_proxy(self) -> Tuple[Operation, ...]:
+        """Whether the metadata proxy is to be started, reloaded or ended, and what it is told."""
+        proxy = self.proxy
+        done = {change.router_id: change for change in self.plan.changes if change.error is None}
+        served = {router_id for router_id, change in done.items() if change.after.metadata}
+        kept = {p.router_id for p in self.places if p.router_id in proxy.routers and p.router_id not in done and is_alive(p)}
+        self.plan.proxy_after = proxy.render(served | kept)
+        if self.plan.proxy_after:
+            action = "reloaded" if proxy.running else "started"
+            listening = all(done[router_id].before.metadata for router_id in served & proxy.routers)
+            if proxy.running and proxy.loaded and listening and proxy.text == self.plan.proxy_after:
+                return ()
+        elif proxy.running or proxy.text:
+            action = "ended"
+        else:
+            return ()
+        return (LoadProxy(None, ("metadata proxy %s" % action,)),)

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The metadata proxy: one haproxy for the node, which listens in the namespace of every router.
+
+It tells the upstream, which is Neutron's metadata agent or what speaks like it, by two headers which router a request
+came through and from which address, and takes away what a client says of that kind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import FrozenSet, Iterable, List, Optional, Sequence, Tuple
+
+from ..model import namespace_name
+from ..options import Options
+
+ADDRESS = "169.254.169.254"  # where clouds' machines ask for metadata
+CONNECT_TIMEOUT = 1.0  # seconds that an upstream has to take a connection, before it is called unreachable
+SHARED_MODE = stat.S_IWOTH  # who may connect to a socket must be allowed to write to it (unix(7))
+_BIND = re.compile(r"^ +bind \S+:(\d+)(?: namespace \S+)? name (\S+)$", re.MULTILINE)
+
+_TEXT = """\
+# Written by netnode.l3 at each run; changes are undone.
+global
+    {identity}
+    maxconn 4096
+    nbthread 1
+    hard-stop-after 60s
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 32s
+    timeout server 32s
+    timeout http-request 32s
+    timeout http-keep-alive 30s
+frontend metadata
+{binds}
+    # What clients say of themselves, also in the spelling that many servers take for the same.
+    http-request del-header _ -m sub
+    http-request del-header X-Neutron- -m beg
+    http-request del-header X-Instance-ID -m beg
+    http-request del-header X-Tenant-ID
+    http-request del-header X-Metadata-Provider -m beg
+    http-request del-header Forwarded
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Neutron-Router-ID %[so_name]
+    default_backend metadata
+backend metadata
+    server metadata {server}
+"""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where requests go, and what was found there.
+
+    ``address``: the same as haproxy writes it, None when the name cannot be resolved. ``identity``: whom a socket lets
+    connect, as user and group id; None for the proxy's own user. ``problem``: why it cannot be reached, in words.
+    """
+
+    text: str
+    address: Optional[str] = None
+    identity: Optional[Tuple[int, int]] = None
+    problem: Optional[str] = None
+
+    @classmethod
+    def observe(cls, text: str) -> Upstream:
+        """Look whether the upstream ``unix:PATH`` or ``HOST:PORT`` is there."""
+        if text.startswith("unix:"):
+            return cls._observe_socket(text, text[len("unix:") :])
+        host, _colon, port = text.rpartition(":")
+        try:
+            # Names are resolved here, at each run, as haproxy does so once; one of several addresses, always the same.
+            found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            return cls(text, problem=_reason(error))
+        chosen = min(str(info[4][0]) for info in found)
+        address = "%s:%s" % (chosen, port)
+        try:
+            socket.create_connection((chosen, int(port)), CONNECT_TIMEOUT).close()
+        except OSError as error:
+            return cls(text, address, problem=_reason(error))
+        return cls(text, address)
+
+    @classmethod
+    def unseen(cls, text: str) -> Upstream:
+        """The upstream without looking for it."""
+        return cls(
+            text, text.replace("unix:", "unix@", 1) if text.startswith("unix:") else text.replace("[", "").replace("]", "")
+        )
+
+    @classmethod
+    def _observe_socket(cls, text: str, path: str) -> Upstream:
+        address, identity = "unix@" + path, None
+        try:
+            found = os.stat(path)
+            if not found.st_mode & SHARED_MODE:
+                identity = (found.st_uid, found.st_gid)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(CONNECT_TIMEOUT)
+                probe.connect(path)
+        except OSError as error:
+            return cls(text, address, identity, _reason(error))
+        return cls(text, address, identity)
+
+    @property
+    def server(self) -> str:
+        """The server line's address, and what is to be said of it."""
+        return self.address or "127.0.0.1:1 disabled"  # a name that cannot be resolved now
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+@dataclass(frozen=True)
+class MetadataProxy:
+    """The proxy as a run finds it, or is to leave it.
+
+    ``text``: the configuration that it was given; ``loaded``: whether it has read that. ``sockets``: the inodes of the
+    sockets that it has. ``missing``: why it cannot be started, in a sentence.
+    """
+
+    options: Options
+    upstream: Optional[Upstream] = None
+    text: str = ""
+    running: bool = False
+    loaded: bool = True
+    sockets: FrozenSet[str] = frozenset()
+    missing: Optional[str] = None
+
+    @cached_property
+    def routers(self) -> FrozenSet[str]:
+        """Routers that the running process serves."""
+        return frozenset(name for _port, name in _BIND.findall(self.text)) if self.running else frozenset()
+
+    def render(self, routers: Iterable[str]) -> str:
+        """The configuration that serves these routers; empty when there are none."""
+        ids = sorted(routers)
+        if not ids:
+            return ""
+        if self.upstream is None:  # no service is asked for; routers that are not part of the run keep theirs
+            return _without_others(self.text, ids)
+        identity = "user haproxy\n    group haproxy"
+        if self.upstream.identity is not None:
+            identity = "uid %d\n    gid %d" % self.upstream.identity
+        binds = "\n".join(self._bind(router_id) for router_id in ids)
+        return _TEXT.format(identity=identity, binds=binds, server=self.upstream.server)
+
+    def _bind(self, router_id: str) -> str:
+        place = " namespace " + namespace_name(router_id) if self.options.use_namespaces else ""
+        return "    bind 0.0.0.0:%d%s name %s" % (self.options.metadata_port, place, router_id)
+
+    def warnings(self) -> List[str]:
+        """What the operator should know though routers are converged."""
+        if self.upstream is None or self.upstream.problem is None:
+            return []
+        return ["metadata_upstream: %s cannot be reached: %s." % (self.upstream.text, self.upstream.problem)]
+
+    def cannot_serve(self, router_id: str, port_taken: bool) -> Optional[str]:
+        """Why a router cannot be served, in a sentence."""
+        if port_taken:
+            return "Port %d of router %s, which the metadata proxy needs, is taken by another process." % (
+                self.options.metadata_port, router_id,
+            )  # fmt: skip
+        return self.missing
+
+    def with_text(self, text: str) -> MetadataProxy:
+        """The proxy once it has read this configuration."""
+        return replace(self, text=text, running=bool(text), loaded=True)
+
+
+def _without_others(text: str, router_ids: Sequence[str]) -> str:
+    lines = []
+    for line in text.splitlines(keepends=True):
+        match = _BIND.match(line.rstrip("\n"))
+        if match is None or match.group(2) in router_ids:
+            lines.append(line)
+    return "".join(lines)

@@ -1,0 +1,227 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``use_namespaces: false``: one router lives in the node's own namespace, beside what the node has there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox import Machine, MetadataServer, Node, OpenVSwitch
+from sandbox.engine import run_engine
+
+from ..kernel_state import differences, snapshot
+from ..routers import WEB_BRIDGE, router, small_router
+
+OWN = {"use_namespaces": False, "router_id": "r1"}
+METADATA = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
+FOREIGN_RULES = """\
+*filter
+:INPUT DROP [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:admin - [0:0]
+-A INPUT -i lo -j ACCEPT
+-A INPUT -p icmp -j ACCEPT
+-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -j admin
+-A admin -s 192.0.2.0/24 -j ACCEPT
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+:neutron-openvswi-POSTROUTING - [0:0]
+:neutron-postrouting-bottom - [0:0]
+-A PREROUTING -d 192.0.2.9/32 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 192.0.2.10:80
+-A POSTROUTING -s 172.17.0.0/16 -o uplink -j MASQUERADE
+-A POSTROUTING -j neutron-openvswi-POSTROUTING
+-A POSTROUTING -j neutron-postrouting-bottom
+COMMIT
+"""
+
+
+@pytest.fixture
+def host(node: Node) -> Node:
+    """A node that is a host in its own right: an uplink with addresses, routes, rules and a device named like ours."""
+    node.run("sysctl", "--quiet", "--write", "net.ipv6.conf.all.forwarding=1")
+    node.run("ip", "netns", "add", "elsewhere")
+    node.run("ip", "link", "add", "name", "uplink", "type", "veth", "peer", "name", "far", "netns", "elsewhere")
+    node.run("ip", "link", "add", "name", "qr-not-ours", "type", "veth", "peer", "name", "far2", "netns", "elsewhere")
+    for device in ("uplink", "qr-not-ours"):
+        node.run("ip", "link", "set", "dev", device, "addrgenmode", "none", "up")
+    node.run("ip", "-n", "elsewhere", "link", "set", "dev", "far", "up")
+    node.run("ip", "address", "add", "192.0.2.9/24", "broadcast", "+", "dev", "uplink")
+    node.run("ip", "address", "add", "172.30.0.1/24", "dev", "qr-not-ours")
+    node.run("ip", "route", "add", "198.18.0.0/15", "via", "192.0.2.1", "dev", "uplink")
+    node.run("ip", "route", "add", "192.168.99.0/24", "dev", "qr-not-ours", "proto", "static")
+    node.run("iptables-restore", text=FOREIGN_RULES)
+    return node
+
+
+def run(node: Node, *routers: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return run_engine(node, list(routers), **{**OWN, **options})
+
+
+def kept(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    """What of the node's own things differs: all that is there now and is not ours is passed over."""
+    return [line for line in differences(before, after) if " + " not in line and ": + " not in line]
+
+
+def test_the_router_is_built_beside_the_hosts_own_things_and_goes_without_a_trace(host: Node) -> None:
+    before = snapshot(host)
+    predicted = run(host, router(), diff=True, check=True)
+    assert snapshot(host) == before
+    built = run(host, router(), diff=True)
+    assert "failed" not in built, built["msg"]
+    assert (predicted["routers"], predicted["diff"]) == (built["routers"], built["diff"])
+    assert "qrouter-r1" not in host.run("ip", "netns").stdout
+    with_router = snapshot(host)
+    lost = [line for line in differences(before, with_router) if ": - " in line and "/rules/" not in line]
+    assert lost == []
+    again = run(host, router())
+    assert (again["changed"], again["routers"][0]["actions"]) == (False, [])
+    gone = run(host)
+    assert "failed" not in gone, gone["msg"]
+    assert differences(before, snapshot(host)) == []
+
+
+def test_foreign_rules_stay_where_they_are_and_ours_stand_first(host: Node) -> None:
+    own = [line for line in FOREIGN_RULES.splitlines() if line.startswith(("-A", ":INPUT"))]
+    MetadataServer(host, "/var/lib/neutron/metadata_proxy")
+    run(host, router(), **METADATA)
+    saved = [line.split(" [")[0] for line in host.run("iptables-save").stdout.splitlines()]
+    assert [line for line in saved if line in [rule.split(" [")[0] for rule in own]] == [rule.split(" [")[0] for rule in own]
+    in_postrouting = [line for line in saved if line.startswith("-A POSTROUTING")]
+    assert in_postrouting[0] == "-A POSTROUTING -j l3-POSTROUTING"
+
+
+def test_packets_go_through_it(host: Node) -> None:
+    MetadataServer(host, "/var/lib/neutron/metadata_proxy")
+    result = run(host, router(), **METADATA)
+    assert "failed" not in result, result["msg"]
+    outside = Machine(host, "outside", "br-ex", ["203.0.113.1/24"])
+    web = Machine(host, "web", WEB_BRIDGE, ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    plain = Machine(host, "plain", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    outside.serve_whoami()
+    web.serve_whoami()
+    assert plain.seen_as("203.0.113.1") == "203.0.113.10"
+    assert web.seen_as("203.0.113.1") == "203.0.113.20"
+    assert outside.seen_as("203.0.113.20") == "203.0.113.1"
+    assert plain.seen_as("203.0.113.20") == "203.0.113.10"
+    ask = "import socket; s = socket.create_connection(('203.0.113.20', 7777), 2); raise SystemExit(not s.recv(9))"
+    assert host.run("/usr/bin/python3", "-c", ask, check=False).returncode == 0
+    fetched = plain.run("curl", "--silent", "--max-time", "3", "http://169.254.169.254/latest/meta-data/").stdout
+    assert '"r1"' in fetched
+    assert plain.run("curl", "--silent", "--max-time", "1", "http://10.0.0.1:9697/", check=False).returncode != 0
+    assert run(host, router(), **METADATA)["changed"] is False
+
+
+def test_the_default_route_of_the_node_stays(host: Node) -> None:
+    host.run("ip", "route", "add", "default", "via", "192.0.2.1", "dev", "uplink", "metric", "100")
+    result = run(host, router())
+    assert ("failed" not in result, result["warnings"]) == (
+        True,
+        ["The node has a default route of its own, and router r1, which lives in the node's own namespace, got none."],
+    )
+    assert host.run("ip", "route", "show", "default").stdout.strip() == "default via 192.0.2.1 dev uplink metric 100"
+    assert run(host, router())["changed"] is False
+
+
+def test_only_the_one_router_is_for_the_node(host: Node) -> None:
+    result = run(host, router(), small_router(1))
+    assert result["skipped_routers"] == [{"id": "small-1", "reason": "router_id is r1"}]
+    assert [entry["id"] for entry in result["routers"]] == ["r1"]
+
+
+def test_a_router_moves_between_its_namespace_and_the_nodes_own(host: Node) -> None:
+    MetadataServer(host, "/var/lib/neutron/metadata_proxy")
+    run_engine(host, [router()], **METADATA)
+    in_namespace = snapshot(host)
+    for options in (OWN, {}):
+        predicted = run_engine(host, [router()], check=True, **options, **METADATA)
+        moved = run_engine(host, [router()], **options, **METADATA)
+        assert "failed" not in moved, moved["msg"]
+        assert predicted["routers"] == moved["routers"]
+        assert run_engine(host, [router()], **options, **METADATA)["changed"] is False
+    assert differences(in_namespace, snapshot(host)) == []
+
+
+def test_another_router_takes_the_place(host: Node) -> None:
+    before = snapshot(host)
+    run(host, router())
+    other = small_router(1)
+    result = run(host, other, router_id="small-1")
+    assert "failed" not in result, result["msg"]
+    assert run(host, other, router_id="small-1")["changed"] is False
+    assert "bbbb0000" not in host.run("ip", "-oneline", "link").stdout
+    run(host, router_id="small-1")
+    assert differences(before, snapshot(host)) == []
+
+
+def test_a_second_router_is_refused(host: Node) -> None:
+    run(host, router())
+    before = snapshot(host)
+    result = run_engine(host, [small_router(1)], "replaced", use_namespaces=False, router_id="small-1")
+    assert result["msg"].startswith("Refused: router r1 lives in the node's own namespace already, which has room for one.")
+    assert snapshot(host) == before
+
+
+def test_the_node_must_forward_ipv6_itself(host: Node) -> None:
+    host.run("sysctl", "--quiet", "--write", "net.ipv6.conf.all.forwarding=0")
+    message = "Router r1, which lives in the node's own namespace, does not route IPv6: net.ipv6.conf.all.forwarding is 0."
+    assert run(host, router())["warnings"] == [message]
+    host.run("sysctl", "--quiet", "--write", "net.ipv6.conf.all.forwarding=1")
+    assert "warnings" not in run(host, router())
+
+
+def test_without_router_id_it_is_refused(host: Node) -> None:
+    result = run_engine(host, [router()], use_namespaces=False)
+    message = "use_namespaces: false needs router_id: the node's own namespace has room for one router."
+    assert (result["failed"], result["msg"]) == (True, message)
+
+
+def test_on_open_vswitch(host: Node) -> None:
+    host.run("ip", "link", "delete", "dev", "br-ex")
+    switch = OpenVSwitch(host)
+    switch.add_bridge("br-ex")
+    switch.add_bridge("br-int")
+    before = snapshot(host)
+    options = {"interface_driver": "openvswitch", "vlan_tags": {"web-network": 7, "db-network": 8}}
+    assert "failed" not in run(host, router(), **options)
+    assert run(host, router(), **options)["changed"] is False
+    outside = Machine(host, "outside", switch.port("br-ex"), ["203.0.113.1/24"])
+    web = Machine(host, "web", switch.port("br-int", 7), ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    # With the datapath in user space, the node hears what comes to its switch's ports too; with the kernel's it does not.
+    for machine in (outside, web):
+        host.run("iptables", "-t", "raw", "-I", "PREROUTING", "-i", machine.device, "-j", "DROP")
+        host.run("sysctl", "--quiet", "--write", f"net.ipv4.conf.{machine.device}.arp_ignore=8")
+    outside.serve_whoami()
+    assert web.seen_as("203.0.113.1") == "203.0.113.20"
+    for machine in (web, outside):
+        host.run("iptables", "-t", "raw", "-D", "PREROUTING", "-i", machine.device, "-j", "DROP")
+        switch.vsctl("del-port", machine.device)
+        host.run("ip", "link", "delete", "dev", machine.device)
+        host.run("ip", "netns", "delete", machine.name)
+    run(host, **options)
+    assert differences(before, snapshot(host)) == []
+
+
+def test_a_router_moves_on_open_vswitch_too(node: Node) -> None:
+    node.run("ip", "link", "delete", "dev", "br-ex")
+    switch = OpenVSwitch(node)
+    switch.add_bridge("br-ex")
+    switch.add_bridge("br-int")
+    options = {"interface_driver": "openvswitch"}
+    run_engine(node, [router()], **options)
+    in_namespace = snapshot(node)
+    for place in (OWN, {}):
+        predicted = run_engine(node, [router()], check=True, **place, **options)
+        moved = run_engine(node, [router()], **place, **options)
+        assert "failed" not in moved, moved["msg"]
+        assert predicted["routers"] == moved["routers"]
+        assert run_engine(node, [router()], **place, **options)["changed"] is False
+    assert differences(in_namespace, snapshot(node)) == []
