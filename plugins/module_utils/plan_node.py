@@ -19,7 +19,7 @@ from .options import Options
 from .plan import Planner, RouterPlan, rank
 from .plan_removal import removal
 from .router_data import Rejected, check_router_ids, check_routers
-from .selection import Skipped, select
+from .selection import ADMIN_DOWN, Skipped, select
 from .services.metadata_proxy import MetadataProxy
 from .state import ABSENT, RouterState
 
@@ -68,7 +68,8 @@ def plan_node(data: object, state: str, options: Options, driver: InterfaceDrive
     checked = check_routers(data, options.needs_network_ids)
     selection = select(checked.routers, options)
     run.plan.rejected, run.plan.skipped, run.plan.routers = checked.rejected, selection.skipped, selection.routers
-    going = [skipped.id for skipped in selection.skipped]
+    # A router that is down goes; one that is only not for this node, by an option, is none of the business of "replaced".
+    going = [skipped.id for skipped in selection.skipped if skipped.reason == ADMIN_DOWN]
     if state == "overridden":
         going = run.purged(going)
     return run.planned(selection.routers, going, everything=state == "overridden")
@@ -90,7 +91,7 @@ class _Run:
         """Entries that could not be told apart from any router on the node."""
         return [rejected.id for rejected in self.plan.rejected if not rejected.identified]
 
-    def purged(self, skipped: Sequence[str]) -> List[str]:
+    def purged(self, down: Sequence[str]) -> List[str]:
         """Routers on the node that are not asked for. Raises :class:`Refused` when they are too many."""
         if self._unnamed:
             message = "No router was purged, since %s cannot be told from those on the node."
@@ -105,7 +106,7 @@ class _Run:
                 " touched. If they are to go, raise max_deletions (100%% for no limit)."
                 % (len(going), len(present), self.options.max_deletions)
             )
-        return [*going, *(router_id for router_id in skipped if router_id not in going)]
+        return [*going, *(router_id for router_id in down if router_id not in going)]
 
     def planned(self, routers: Sequence[Router], going: Sequence[str], everything: bool = False) -> NodePlan:
         """The plan that makes these routers, and removes those that are going; with ``everything``, also what is

@@ -26,6 +26,9 @@ class Selection(NamedTuple):
     skipped: Sequence[Skipped]
 
 
+ADMIN_DOWN = "admin_state_up is false"
+
+
 def select(routers: Sequence[Router], options: Options) -> Selection:
     """Divide routers; the order stays."""
     reasons = [(router, _reason_to_skip(router, options)) for router in routers]
@@ -37,7 +40,7 @@ def select(routers: Sequence[Router], options: Options) -> Selection:
 
 def _reason_to_skip(router: Router, options: Options) -> Optional[str]:
     if not router.admin_state_up:
-        return "admin_state_up is false"
+        return ADMIN_DOWN
     if options.router_id is not None and router.id != options.router_id:
         return "router_id is %s" % options.router_id
     if router.gateway is None:

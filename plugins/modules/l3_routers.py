@@ -128,7 +128,8 @@ node:
   sample: {"changed": true, "actions": ["metadata proxy started"]}
 skipped_routers:
   description:
-    - Routers that were given and are not meant for this node. Those of them that are on it are removed.
+    - Routers that were given and are not meant for this node. With O(state=overridden), those of them that are on it are
+      removed; with O(state=replaced), those that are administratively down.
   returned: O(state) is V(overridden), V(replaced) or V(deleted)
   type: list
   elements: dict
