@@ -34,6 +34,7 @@ class Jointly:
     def __init__(self, outcomes: Sequence[Outcome], proxy: MetadataProxy) -> None:
         self.outcomes = outcomes
         self.proxy = proxy
+        self.loaded: Optional[str] = None  # what the proxy was told in this run
 
     def execute(self, step: Callable[[Outcome], Sequence[Operation]]) -> None:
         """Execute one step of all plans: first what ends services, then switches and links, then what begins services."""
@@ -56,7 +57,8 @@ class Jointly:
 
     def _unserve(self, parts: List[_Part]) -> None:
         going = [part.operation for part in parts if isinstance(part.operation, Unserve)]
-        self._load(parts, set(self.proxy.routers) - {operation.router_id for operation in going})
+        if not self._load(parts, set(self.proxy.routers) - {operation.router_id for operation in going}):
+            return
         deadline = time.monotonic() + CLOSED_WITHIN
         for namespace in (operation.namespace for operation in going):
             while _listens(namespace, self.proxy.options.metadata_port) and time.monotonic() < deadline:
@@ -72,7 +74,7 @@ class Jointly:
             # namespace's by now. Starting anew is what helps.
             text = self.proxy.text
             haproxy.stop()
-            self.proxy = self.proxy.with_text("")
+            self.proxy, self.loaded = self.proxy.with_text(""), None
             self._load_text([], text)
         for part in parts:
             if isinstance(part.operation, Serve) and not _listens(part.operation.namespace, port):
@@ -86,8 +88,9 @@ class Jointly:
         try:
             if not text:
                 haproxy.stop()
-            else:
+            elif text != self.loaded:
                 haproxy.load(text)
+            self.loaded = text
             self.proxy = self.proxy.with_text(text)
         except (CommandError, OSError) as error:
             for part in parts:

@@ -107,6 +107,7 @@ def stop() -> None:
     """End the process, and remove what it was given."""
     if _has_unit():
         run(["systemctl", "stop", UNIT])
+        _forget_failures()
     pid = master() or lost_master()
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -130,7 +131,10 @@ def _has_unit() -> bool:
 
 def _start() -> None:
     if _has_unit():
-        run(["systemctl", "restart", UNIT])
+        _forget_failures()
+        result = run(["systemctl", "restart", UNIT], accept=range(256))
+        if result.returncode != 0:
+            raise _complaint(result.stderr)
     else:
         run([COMMAND, "-W", "-D", "-p", PID_FILE, "-f", CONFIG])
     if not _wait(lambda: bool(_workers())):
@@ -152,12 +156,16 @@ def _reload(pid: int) -> None:
     raise _complaint()
 
 
-def _complaint() -> CommandError:
-    """What haproxy says against its configuration."""
+def _forget_failures() -> None:
+    """Have systemd forget that the unit failed, which would count against its next start, and stay in its list."""
+    run(["systemctl", "reset-failed", UNIT], accept=range(256))  # it exits so when the unit is not loaded
+
+
+def _complaint(otherwise: str = "the metadata proxy did not take its configuration") -> CommandError:
+    """What haproxy says against its configuration, or what else is known."""
     check = [COMMAND, "-c", "-f", CONFIG]
     result = run(check, accept=range(256))
-    message = result.stderr if result.returncode != 0 else "the metadata proxy did not take its configuration"
-    return CommandError(check, message)
+    return CommandError(check, result.stderr if result.returncode != 0 else otherwise)
 
 
 def _workers() -> Set[int]:
