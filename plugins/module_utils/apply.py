@@ -70,7 +70,7 @@ class Outcome:
         """What is to be announced: all, or when something failed, the addresses that were added until then."""
         planned = [operation for operation in self.plan.own if isinstance(operation, Announce)]
         return [
-            Announcement(operation.namespace, operation.device, operation.address)
+            Announcement(operation.namespace, operation.device, operation.address, operation.peer)
             for operation in planned
             if self.error is None or any(a.startswith("address %s/" % operation.address) for a in self.actions)
         ]

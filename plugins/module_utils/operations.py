@@ -88,7 +88,8 @@ class DeleteFlows(Operation):
 
 @dataclass(frozen=True)
 class Announce(Operation):
-    """Gratuitous ARP for an address that a device has from now on."""
+    """Gratuitous ARP for an address that a device has from now on. ``peer``: the device's other side, on the node."""
 
     device: str
     address: str
+    peer: Optional[str] = None

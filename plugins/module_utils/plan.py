@@ -254,7 +254,9 @@ class Planner:
                     yield from _make_room(namespace, name, address, going)
                     yield _add_address(namespace, name, address)
             new = wanted if _mac_address_changes(name, state, observed) else [a for a in wanted if a not in have]
-            announced += [Announce(namespace, (), name, address.split("/")[0]) for address in new if ":" not in address]
+            attachment = state.devices[name].attachment
+            peer = attachment.peer if attachment is not None else None
+            announced += [Announce(namespace, (), name, address.split("/")[0], peer) for address in new if ":" not in address]
             removals += [_delete_address(namespace, name, address) for address in going]
         yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
         yield from removals

@@ -26,6 +26,8 @@ from . import netns
 
 INTERVAL = 1.0  # seconds between rounds
 F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl from 3.10 on
+FORWARDING = "3"  # BR_STATE_FORWARDING of linux/if_bridge.h
+FORWARDING_WITHIN = 1.0  # seconds; a port without carrier never does
 PIPE_SIZE = 1 << 20  # what a thousand routers have to announce, so that the run never waits for the sender
 _BROADCAST = b"\xff" * 6
 _ETHERTYPE_ARP = 0x0806
@@ -33,11 +35,12 @@ _REQUEST, _REPLY = 1, 2
 
 
 class Announcement(NamedTuple):
-    """An IPv4 address that a device in a namespace has from now on."""
+    """An IPv4 address that a device in a namespace has from now on. ``peer``: the device's other side, on the node."""
 
     namespace: Optional[str]
     device: str
     address: str
+    peer: Optional[str] = None
 
 
 class Announcer:
@@ -92,9 +95,27 @@ def _serve(reading: int, rounds: int) -> None:
             due += [(time.monotonic(), rounds, [Announcement(*a) for a in json.loads(line)]) for line in lines]
         while due and due[0][0] <= time.monotonic():
             when, left, announcements = due.pop(0)
+            if left == rounds:
+                _wait_for_ports(announcements)
             _send(announcements)
             if left > 1:
                 due.append((when + INTERVAL, left - 1, announcements))
+
+
+def _wait_for_ports(announcements: Sequence[Announcement]) -> None:
+    """A bridge forwards nothing from a new port for some milliseconds, and the first round would be lost."""
+    deadline = time.monotonic() + FORWARDING_WITHIN
+    for peer in {announcement.peer for announcement in announcements}:
+        while not _forwards(peer) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+def _forwards(port: Optional[str]) -> bool:
+    try:
+        with open("/sys/class/net/%s/brport/state" % port, encoding="ascii") as file:
+            return file.read().strip() == FORWARDING
+    except OSError:
+        return True  # not on a Linux bridge
 
 
 def _send(announcements: Sequence[Announcement]) -> None:
