@@ -41,6 +41,7 @@ class Outcome:
         self.plan = plan
         self.actions: List[str] = []
         self.error: Optional[str] = None
+        self.trouble: Optional[str] = None  # an error that did not end the plan
 
     def execute(self, operations: Iterable[Operation]) -> None:
         """Run operations in order until one fails, neighbouring lines of ``ip`` as one batch."""

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .apply import Outcome
 from .host import haproxy, ip, netns, ovs, sockets
 from .host.command import CommandError
 from .operations import Ip, LoadProxy, Operation, Ovs, Serve, Unserve
-from .services.metadata_proxy import MetadataProxy
+from .services.metadata_proxy import MetadataProxy, lines_of
 
 PATIENCE = 5.0  # seconds after which a switch that fails is not tried again
 NO_ANSWER = "Open vSwitch does not answer."
@@ -29,11 +29,14 @@ class _Part(NamedTuple):
 
 
 class Jointly:
-    """Executes steps for all routers of a run. ``proxy`` is the metadata proxy as it is at the moment."""
+    """Executes steps for all routers of a run. ``proxy`` is the metadata proxy as it is at the moment, and ``proxy_after``
+    the configuration that it is to have in the end, when all goes well.
+    """
 
-    def __init__(self, outcomes: Sequence[Outcome], proxy: MetadataProxy) -> None:
+    def __init__(self, outcomes: Sequence[Outcome], proxy: MetadataProxy, proxy_after: str = "") -> None:
         self.outcomes = outcomes
         self.proxy = proxy
+        self.lines_after = lines_of(proxy_after)
         self.loaded: Optional[str] = None  # what the proxy was told in this run
 
     def execute(self, step: Callable[[Outcome], Sequence[Operation]]) -> None:
@@ -57,7 +60,10 @@ class Jointly:
 
     def _unserve(self, parts: List[_Part]) -> None:
         going = [part.operation for part in parts if isinstance(part.operation, Unserve)]
-        if not self._load(parts, set(self.proxy.routers) - {operation.router_id for operation in going}):
+        leaving = {operation.router_id for operation in going}
+        # What is not there in the end may not even be there now, and a namespace that is missing is fatal to all.
+        kept = {i: line for i, line in self.proxy.lines.items() if i in self.lines_after and i not in leaving}
+        if not self._load(parts, kept):
             return
         deadline = time.monotonic() + CLOSED_WITHIN
         for namespace in (operation.namespace for operation in going):
@@ -66,7 +72,10 @@ class Jointly:
 
     def _serve(self, parts: List[_Part]) -> None:
         coming = {part.operation.router_id: part.operation.namespace for part in parts if isinstance(part.operation, Serve)}
-        if not self._load(parts, set(self.proxy.routers) | set(coming)):
+        planned = {step.router_id for outcome in self.outcomes for step in outcome.plan.served if isinstance(step, Serve)}
+        failed = planned - coming.keys()
+        lines = {router_id: line for router_id, line in self.lines_after.items() if router_id not in failed}
+        if not self._load(parts, lines):
             return
         port = self.proxy.options.metadata_port
         if not all(_listens(namespace, port) for namespace in coming.values()):
@@ -80,8 +89,8 @@ class Jointly:
             if isinstance(part.operation, Serve) and not _listens(part.operation.namespace, port):
                 part.outcome.error = part.outcome.error or "The metadata proxy does not listen in %s." % part.operation.namespace
 
-    def _load(self, parts: List[_Part], routers: Set[str]) -> bool:
-        return self._load_text(parts, self.proxy.render(routers))
+    def _load(self, parts: List[_Part], lines: Mapping[str, str]) -> bool:
+        return self._load_text(parts, self.proxy.render(lines))
 
     def _load_text(self, parts: List[_Part], text: str) -> bool:
         """Have the proxy run with this configuration; whether it does."""
@@ -94,7 +103,10 @@ class Jointly:
             self.proxy = self.proxy.with_text(text)
         except (CommandError, OSError) as error:
             for part in parts:
-                part.outcome.error = "metadata proxy: %s" % error
+                if isinstance(part.operation, Unserve):  # that must not keep a router from going
+                    part.outcome.trouble = "metadata proxy: %s" % error
+                else:
+                    part.outcome.error = "metadata proxy: %s" % error
             return False
         for part in parts:
             part.outcome.note([part.operation])

@@ -28,9 +28,13 @@ def require_node(commands: Tuple[str, ...] = ()) -> None:
     require(["ip", *iptables.COMMANDS, "conntrack", *commands])
 
 
-def observe_proxy(options: Options) -> MetadataProxy:
-    """The metadata proxy as it is on the node, with what the options want of it."""
-    running = haproxy.master() is not None or (bool(options.metadata_upstream) and haproxy.lost_master() is not None)
+def observe_proxy(options: Options, thorough: bool = False) -> MetadataProxy:
+    """The metadata proxy as it is on the node, with what the options want of it.
+
+    ``thorough``: look for a process whose files are gone, also when none is wanted.
+    """
+    search = thorough or bool(options.metadata_upstream)
+    running = haproxy.master() is not None or (search and haproxy.lost_master() is not None)
     return MetadataProxy(
         options,
         upstream=Upstream.observe(options.metadata_upstream) if options.metadata_upstream else None,
@@ -66,7 +70,7 @@ def converge(plan: NodePlan, options: Options) -> NodeResult:
     """Make a planned run happen."""
     by_id = {change.router_id: Outcome(change.plan) for change in plan.changes if change.error is None}
     node = Outcome(plan.node)
-    jointly = Jointly([*by_id.values(), node], plan.proxy or observe_proxy(options))
+    jointly = Jointly([*by_id.values(), node], plan.proxy or observe_proxy(options), plan.proxy_after)
     jointly.execute(lambda outcome: outcome.plan.freed)
     jointly.execute(lambda outcome: outcome.plan.shared)
     execute_own(list(by_id.values()), options.send_arp_for_ha)
@@ -78,19 +82,19 @@ def converge(plan: NodePlan, options: Options) -> NodeResult:
     results = []
     for change in plan.changes:
         outcome = by_id.get(change.router_id, Outcome(change.plan))
-        results.append(RouterResult(change, tuple(outcome.actions), _error(change, outcome.error)))
+        results.append(RouterResult(change, tuple(outcome.actions), _error(change, outcome.error, outcome.trouble)))
     return NodeResult(results, tuple(node.actions), node.error)
 
 
 def predict(plan: NodePlan) -> NodeResult:
     """What :func:`converge` would do."""
     results = [
-        RouterResult(change, tuple(change.plan.actions if change.error is None else ()), _error(change, None))
+        RouterResult(change, tuple(change.plan.actions if change.error is None else ()), _error(change))
         for change in plan.changes
     ]
     return NodeResult(results, tuple(plan.node.actions))
 
 
-def _error(change: Change, failure: Optional[str]) -> Optional[str]:
-    reasons = [reason for reason in (change.error, failure, *change.plan.problems) if reason]
+def _error(change: Change, *failures: Optional[str]) -> Optional[str]:
+    reasons = [reason for reason in (change.error, *failures, *change.plan.problems) if reason]
     return "; ".join(reasons) or None

@@ -37,6 +37,8 @@ def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict
         result = work(module.params, module.check_mode, module._diff)
     except (RunError, CommandError, Inaccessible) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:  # of one of the few files that the engine has
+        module.fail_json(msg="%s: %s" % (error.filename or "system call", error.strerror))
     for warning in result.pop("warnings", ()):
         module.warn(warning)
     module.exit_json(**result, duration=round(time.monotonic() - started, 3))

@@ -42,16 +42,16 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
 
 def _run(data: object, state: str, options: Options, diff: bool, make_happen: bool) -> Dict[str, Any]:
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
-    plan = plan_node(data, state, options, driver, observe_proxy(options))
+    plan = plan_node(data, state, options, driver, observe_proxy(options, thorough=not data))
     return node_result(plan, converge(plan, options) if make_happen else predict(plan), driver, diff)
 
 
 def gathered(driver: InterfaceDriver) -> List[Dict[str, Any]]:
     """The node's routers as router data. Raises CommandError when one cannot be read."""
     routers = []
-    for place, found in observe_places(places(driver), driver, frozenset()).items():
+    for place, found in observe_places(places(driver), driver).items():
         if not isinstance(found, RouterState):
             raise found
-        if found.namespace:
+        if found.namespace and (place.namespace is not None or found.devices):
             routers.append(gather_router(place.router_id, found))
     return routers

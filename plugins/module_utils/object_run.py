@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from .converge import converge, observe_proxy, predict, require_node
-from .errors import MissingObject, NotRouterData
+from .errors import MissingObject, NotRouterData, Refused
 from .gather import gather_router
 from .host.lock import exclusive
 from .interface_drivers import interface_driver
@@ -24,6 +24,7 @@ from .plan_node import plan_node
 from .result import node_result
 from .router_data import check_router_ids
 from .state import RouterState
+from .wholeness import why_not_whole
 
 RouterData = Dict[str, Any]
 
@@ -102,11 +103,20 @@ def _run(
             stack.enter_context(exclusive(options.lock_timeout))
         driver = kind.on_node(options, observe_node())
         place = Place(router_id, options.namespace_of(router_id))
-        present = observe_places([place], driver, frozenset())[place]
+        present = observe_places([place], driver)[place]
         if not isinstance(present, RouterState):
             raise present
         try:
             there = present.namespace and (bool(present.devices) or not _is_elsewhere(place, driver))
+            if not there and params["state"] == "present" and _is_elsewhere(place, driver):
+                raise Refused(
+                    "Router %s lives in %s: use_namespaces says otherwise, and the run would move it without its ports."
+                    % (router_id, "the node's own namespace" if place.namespace else "a namespace of its own")
+                )
+            reason = why_not_whole(present, driver) if there else None
+            if reason is not None and not _removes_router(params):
+                message = "Router %s is not whole: %s. Converge it with l3_routers first: the rest of it would be lost."
+                raise Refused(message % (router_id, reason))
             edited = edit(gather_router(router_id, present, as_meant=True) if there else None)
         except MissingObject as reason:
             if not check_mode:
@@ -119,6 +129,10 @@ def _run(
         plan = plan_node(data, state, options, driver, observe_proxy(options))
         result = node_result(plan, predict(plan) if check_mode else converge(plan, options), driver, diff)
     return _of_one(result, edited.path)
+
+
+def _removes_router(params: Mapping[str, Any]) -> bool:
+    return "router_id" not in params and params["state"] == "absent"
 
 
 def _is_elsewhere(place: Place, driver: InterfaceDriver) -> bool:

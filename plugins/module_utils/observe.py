@@ -54,17 +54,23 @@ def is_alive(place: Place) -> bool:
     return place.namespace is None or netns.is_alive(place.namespace)
 
 
-def observe_places(wanted: Sequence[Place], driver: InterfaceDriver, sockets_of_proxy: AbstractSet[str]) -> Mapping[Place, Any]:
+def observe_places(
+    wanted: Sequence[Place],
+    driver: InterfaceDriver,
+    sockets_of_proxy: AbstractSet[str] = frozenset(),
+    expected: AbstractSet[str] = frozenset(),
+) -> Mapping[Place, Any]:
     """Place -> the state of the router there, or the error of reading it.
 
-    ``sockets_of_proxy``: the inodes by which the metadata proxy's sockets are known.
+    ``sockets_of_proxy``: the inodes by which the metadata proxy's sockets are known. ``expected``: names of devices that
+    are asked for: in the node's own namespace those are ours without a mark, from a run that was interrupted.
     """
 
     def read(place: Place) -> Any:
         if place.namespace is not None and place.namespace not in driver.node.namespaces:
             return ABSENT
         try:
-            return observe_router(place, driver, sockets_of_proxy)
+            return observe_router(place, driver, sockets_of_proxy, expected)
         except (CommandError, netns.Inaccessible) as error:
             return error
 
@@ -93,7 +99,9 @@ def observe_node() -> NodeState:
     return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), links)
 
 
-def observe_router(place: Place, driver: InterfaceDriver, sockets_of_proxy: AbstractSet[str]) -> RouterState:
+def observe_router(
+    place: Place, driver: InterfaceDriver, sockets_of_proxy: AbstractSet[str], expected: AbstractSet[str]
+) -> RouterState:
     """Read one router's namespace; in the node's own, only what is ours is looked at.
 
     Raises host.command.CommandError and host.netns.Inaccessible.
@@ -102,7 +110,7 @@ def observe_router(place: Place, driver: InterfaceDriver, sockets_of_proxy: Abst
     try:
         with netns.entered(namespace):
             found_links, found_routes = ip.links_and_routes()
-            devices, foreign_devices = _devices(found_links, driver, place)
+            devices, foreign_devices = _devices(found_links, driver, place, expected)
             values = {key: sysctl.read(key) for key in _sysctls(devices, place)}
             texts = {family: iptables.save(family) for family in FAMILIES}
             forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
@@ -173,13 +181,15 @@ def _is_named_like_ours(device: str) -> bool:
     return device.startswith((INTERNAL_PREFIX, EXTERNAL_PREFIX))
 
 
-def _devices(found: Sequence[Dict[str, Any]], driver: InterfaceDriver, place: Place) -> Tuple[Dict[str, Device], Set[str]]:
+def _devices(
+    found: Sequence[Dict[str, Any]], driver: InterfaceDriver, place: Place, expected: AbstractSet[str]
+) -> Tuple[Dict[str, Device], Set[str]]:
     """The router's devices, and the names of others. In the node's own namespace a name alone does not make one ours."""
     devices, foreign = {}, set()
     for link in found:
         name = link["ifname"]
         attachment = driver.observe(link) if _is_named_like_ours(name) else None
-        if not _is_named_like_ours(name) or (place.namespace is None and not _is_of(place.router_id, name, attachment)):
+        if not _is_named_like_ours(name) or (place.namespace is None and not _is_of(place.router_id, name, attachment, expected)):
             foreign.add(name)
             continue
         devices[name] = Device(
@@ -198,14 +208,12 @@ def _is_ours(link: Mapping[str, Any], driver: InterfaceDriver) -> bool:
     return attachment is not None and owner(attachment.mark) is not None
 
 
-def _is_of(router_id: str, device: str, attachment: Optional[Attachment]) -> bool:
-    """Whether a device outside of routers' namespaces is this router's; one without a mark may be from a run that was
-    interrupted.
-    """
+def _is_of(router_id: str, device: str, attachment: Optional[Attachment], expected: AbstractSet[str]) -> bool:
+    """Whether a device outside of routers' namespaces is this router's."""
     if attachment is None:
         return False
     whose = owner(attachment.mark)
-    return whose.router_id == router_id if whose is not None else not attachment.mark and attachment.peer[3:] == device[3:]
+    return whose.router_id == router_id if whose is not None else not attachment.mark and device in expected
 
 
 def _addresses(link: Mapping[str, Any]) -> Tuple[str, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .desired import Desired
-from .firewall import floating_ip_pairs, source_nat_address
+from .firewall import floating_ip_pairs, rule_sets, source_nat_address
 from .interface_drivers.driver import InterfaceDriver
 from .model import EXTERNAL_PREFIX
 from .operations import Announce, DeleteFlows, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
@@ -84,6 +84,9 @@ class Planner:
         state, stale = self._possible(router_id, desired.state, observed, problems)
         if namespace is None:
             state = _beside_the_node(router_id, state, observed, warnings)
+            if observed.port_taken and observed.agents_proxy is None:
+                # Rules for a port that is somebody else's would close it to the whole node.
+                state = replace(state, firewall=rule_sets(desired.router, None, own_namespace=True))
         freed += self.driver.release(stale, stale=True)
         lost = {name: device for name, device in observed.devices.items() if self._is_lost(device, state)}
         for device in lost.values():
@@ -196,7 +199,7 @@ class Planner:
 
     def _unserve(self, router_id: str, state: RouterState, observed: RouterState) -> List[Operation]:
         """Where the proxy listened before, and is not to, or not in the namespace that is there now."""
-        if router_id not in self.proxy.routers or (state.metadata and observed.metadata and observed.namespace):
+        if not self.proxy.listens_for(router_id) or (state.metadata and observed.metadata and observed.namespace):
             return []
         actions = () if state.metadata else ("metadata proxy no longer listens for router %s" % router_id,)
         return [Unserve(self.options.namespace_of(router_id), actions, router_id)]

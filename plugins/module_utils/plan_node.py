@@ -118,11 +118,12 @@ class _Run:
         unwanted = set(going)
         self._refuse_a_second(wanted, unwanted)
         removed = [*(p for p in self.places if p.router_id in unwanted), *moved]
-        observed = observe_places([*wanted.values(), *removed], self.driver, self.proxy.sockets)
+        names = {name for d in desired for name in d.state.devices}
+        observed = observe_places([*wanted.values(), *removed], self.driver, self.proxy.sockets, names)
         peers = {device.attachment.peer for d in desired for device in d.state.devices.values() if device.attachment}
         removals = self._removals(removed, observed, peers, wanted_own=bool(wanted) and not self.options.use_namespaces)
         planner = self._planner(desired, observed)
-        stale = self._orphans(routers) if everything and not self._unnamed else []
+        stale = self._orphans(desired, observed, unwanted, everything and not self._unnamed)
         planner.free(stale)
         changes = [self._change(d, planner, observed, removals) for d in desired]
         leaving = {place.router_id: observed[place] for place in removed if place.router_id in unwanted}
@@ -201,22 +202,37 @@ class _Run:
             return Change(router_id, RouterPlan(router_id), before, before, error=self.driver.unavailable)
         return Change(router_id, RouterPlan(router_id, freed=tuple(sorted(removals[router_id], key=rank))), before)
 
-    def _orphans(self, routers: Sequence[Router]) -> List[str]:
-        """Things of ours on the node whose routers are gone."""
-        known = {place.router_id for place in self.places}
-        known |= {router.id for router in routers} | {rejected.id for rejected in self.plan.rejected}
-        return sorted(name for name, router_id in self.driver.marked().items() if router_id not in known)
+    def _orphans(
+        self, desired: Sequence[Desired], observed: Mapping[Place, Any], unwanted: Set[str], everything: bool
+    ) -> List[str]:
+        """Things of ours on the node that no router has: of routers of the run, and with ``everything`` of those that are
+        gone.
+        """
+        used: Dict[str, Set[str]] = {}
+        for d in desired:
+            present = observed[Place(d.router.id, self.options.namespace_of(d.router.id))]
+            if isinstance(present, RouterState):
+                devices = [*present.devices.values(), *d.state.devices.values()]
+                used[d.router.id] = {device.attachment.peer for device in devices if device.attachment is not None}
+        placed = {place.router_id for place in self.places}
+        known = placed | {d.router.id for d in desired} | {rejected.id for rejected in self.plan.rejected}
+        stale = []
+        for name, router_id in self.driver.marked().items():
+            lost = router_id in used and name not in used[router_id]
+            gone = router_id not in known and (everything or router_id in unwanted)
+            if (lost or gone) and name not in self.freed:
+                stale.append(name)
+        return sorted(stale)
 
     def _load_proxy(self) -> Tuple[Operation, ...]:
         """Whether the metadata proxy is to be started, reloaded or ended, and what it is told."""
         proxy = self.proxy
         done = {change.router_id: change for change in self.plan.changes if change.error is None}
-        served = {router_id for router_id, change in done.items() if change.after.metadata}
-        kept = {p.router_id for p in self.places if p.router_id in proxy.routers and p.router_id not in done and is_alive(p)}
-        self.plan.proxy_after = proxy.render(served | kept)
+        lines = {**self._lines_of_others(done), **{i: proxy.line(i) for i, change in done.items() if change.after.metadata}}
+        self.plan.proxy_after = proxy.render(lines)
         if self.plan.proxy_after:
             action = "reloaded" if proxy.running else "started"
-            listening = all(done[router_id].before.metadata for router_id in served & proxy.routers)
+            listening = all(done[i].before.metadata for i in lines if i in done and i in proxy.routers)
             if proxy.running and proxy.loaded and listening and proxy.text == self.plan.proxy_after:
                 return ()
         elif proxy.running or proxy.text:
@@ -224,3 +240,14 @@ class _Run:
         else:
             return ()
         return (LoadProxy(None, ("metadata proxy %s" % action,)),)
+
+    def _lines_of_others(self, done: Mapping[str, Change]) -> Dict[str, str]:
+        """What the proxy was told of routers that are not part of the run, and are there: it stays so. When the process
+        runs and its files are gone, its sockets tell.
+        """
+        others = [place for place in self.places if place.router_id not in done and is_alive(place)]
+        if self.proxy.running and not self.proxy.lines:
+            others = [place for place in others if place.namespace is not None]
+            served = observe_places(others, self.driver, self.proxy.sockets)
+            return {p.router_id: self.proxy.line(p.router_id) for p in others if getattr(served[p], "metadata", False)}
+        return {place.router_id: self.proxy.lines[place.router_id] for place in others if place.router_id in self.proxy.lines}

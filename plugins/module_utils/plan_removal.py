@@ -37,7 +37,7 @@ def removal(
     or must be gone at once.
     """
     # A socket in a namespace would keep it, and all that is in it, in being.
-    operations: List[Operation] = [Unserve(namespace, (), router_id)] if router_id in proxy.routers else []
+    operations: List[Operation] = [Unserve(namespace, (), router_id)] if proxy.listens_for(router_id) else []
     if namespace is not None:
         operations += driver.release(released, stale=False)
         action = "dead namespace %s removed" if observed.dead else "namespace %s removed"

@@ -44,7 +44,7 @@ def rendered(data: object, options: Options, kind: Type[InterfaceDriver]) -> Dic
     failed = ["router %s: %s" % (router["id"], router["error"]) for router in routers if "error" in router]
     result: Dict[str, Any] = {"changed": False, "rendered": routers}
     if upstream is not None:
-        result["metadata_proxy"] = proxy.render(router.id for router in chosen)
+        result["metadata_proxy"] = proxy.render({router.id: proxy.line(router.id) for router in chosen})
     return {**result, "failed": True, "msg": "\n".join(failed)} if failed else result
 
 

@@ -12,7 +12,8 @@ module: l3_floating_ip
 short_description: Give a virtual router one floating IP, or take it away
 description:
   - Puts a floating IP on the gateway of a router that is on the node, and translates between it and a fixed address. All else
-    of the router stays as it is.
+    of the router stays as it is, as far as the options of the engine are those that it was made with; set these once, by
+    C(module_defaults) for C(group/netnode.l3.l3).
   - Giving it another fixed address is one atomic change, and ends connections through the floating IP.
 version_added: 0.1.0
 author:

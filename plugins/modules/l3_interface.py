@@ -11,7 +11,8 @@ DOCUMENTATION = r"""
 module: l3_interface
 short_description: Plug one internal port into a virtual router, or out of it
 description:
-  - Makes one internal port of a router that is on the node. All else of the router stays as it is.
+  - Makes one internal port of a router that is on the node. All else of the router stays as it is, as far as the options
+    of the engine are those that it was made with; set these once, by C(module_defaults) for C(group/netnode.l3.l3).
 version_added: 0.1.0
 author:
   - The netnode.l3 contributors (@netnode)

@@ -51,6 +51,7 @@ def host(node: Node) -> Node:
     node.run("ip", "netns", "add", "elsewhere")
     node.run("ip", "link", "add", "name", "uplink", "type", "veth", "peer", "name", "far", "netns", "elsewhere")
     node.run("ip", "link", "add", "name", "qr-not-ours", "type", "veth", "peer", "name", "far2", "netns", "elsewhere")
+    node.run("ip", "link", "add", "name", "tapzzz", "type", "veth", "peer", "name", "qr-zzz")
     for device in ("uplink", "qr-not-ours"):
         node.run("ip", "link", "set", "dev", device, "addrgenmode", "none", "up")
     node.run("ip", "-n", "elsewhere", "link", "set", "dev", "far", "up")

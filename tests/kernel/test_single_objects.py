@@ -165,3 +165,35 @@ def test_absent_in_the_other_place_removes_nothing(node: Node, own_namespace: bo
         result = run_object(node, kind, router_id="r1", state="absent", use_namespaces=own_namespace, **params)
         assert result["changed"] is False
     assert differences(before, snapshot(node)) == []
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "reason"),
+    [
+        ("ip link delete dev tapaaaa0000-ex", "the device of its gateway is gone"),
+        ("ip netns exec qrouter-r1 iptables -t nat -F", "rules of its table nat are gone"),
+        ("ip -n qrouter-r1 link set dev qg-aaaa0000-ex down", "device qg-aaaa0000-ex is down"),
+        ("ip -n qrouter-r1 address flush dev qr-cccc0000-db", "device qr-cccc0000-db has no address"),
+        ("ip link set dev tapbbbb0000-we alias other", "device qr-bbbb0000-we is not plugged in as a run does it"),
+    ],
+)
+def test_a_router_that_is_not_whole_is_not_edited(node: Node, sabotage: str, reason: str) -> None:
+    run_engine(node, [router()])
+    node.run(*sabotage.split())
+    before = snapshot(node)
+    for kind, params in (
+        ("interface", {"id": "dddd0000-x", "network_id": "x", "addresses": ["10.9.0.1/24"]}),
+        ("floating_ip", {"floating_ip_address": "203.0.113.20", "state": "absent"}),
+    ):
+        result = run_object(node, kind, router_id="r1", **params)
+        assert result["msg"].startswith(f"Router r1 is not whole: {reason}. Converge it with l3_routers first")
+    assert differences(before, snapshot(node)) == []
+    assert "failed" not in run_engine(node, [router()])
+
+
+def test_a_router_that_lives_elsewhere_is_not_moved_by_the_way(node: Node) -> None:
+    run_engine(node, [router()], use_namespaces=False, router_id="r1")
+    before = snapshot(node)
+    result = run_object(node, "router", id="r1", gateway=router()["gateway"])
+    assert result["msg"].startswith("Router r1 lives in the node's own namespace: use_namespaces says otherwise")
+    assert differences(before, snapshot(node)) == []

@@ -97,3 +97,21 @@ def test_a_bridge_that_a_port_moves_away_from_is_removed_in_the_same_run(node: N
     result = run_engine(node, [moved])
     assert "bridge brqnet0001 removed" in result["node"]["actions"]
     assert run_engine(node, [moved])["changed"] is False
+
+
+def test_a_port_that_a_router_of_the_run_no_longer_has_is_removed(node: Node) -> None:
+    run_engine(node, [small_router(1)])
+    lose_name(node, "qrouter-small-1")
+    other = small_router(1)
+    other["gateway"]["id"] = "9999gw-port"
+    result = run_engine(node, [other])
+    assert result["node"]["actions"] == ["stale device tap0001gw-port removed"]
+    assert "tap0001gw-port" not in links(node)
+    assert run_engine(node, [other])["changed"] is False
+
+
+def test_what_is_left_of_a_router_goes_when_it_is_deleted(node: Node) -> None:
+    run_engine(node, [small_router(1)])
+    lose_name(node, "qrouter-small-1")
+    assert run_engine(node, [{"id": "small-1"}], "deleted")["changed"] is True
+    assert "tap0001" not in links(node)

@@ -240,3 +240,70 @@ def test_a_port_that_somebody_else_has_fails_that_router_alone(served: Node) -> 
 def test_rendered_has_the_configuration(node: Node) -> None:
     result = run(node, router(), state="rendered")
     assert "    bind 0.0.0.0:9697 namespace qrouter-r1 name r1\n" in result["metadata_proxy"]
+
+
+def test_a_namespace_that_vanished_does_not_keep_the_proxy_from_others(served: Node) -> None:
+    run(served, small_router(0), small_router(1))
+    served.run("ip", "netns", "delete", "qrouter-small-1")
+    for routers in ([small_router(2)], [small_router(0), small_router(2)]):
+        result = run(served, *routers, state="replaced")
+        assert "failed" not in result, result["msg"]
+    machine = Machine(served, "vm", "brqnet0002", ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    seen = fetch(machine)
+    assert seen is not None
+    assert seen["x-neutron-router-id"] == ["small-2"]
+    result = run(served, small_router(2))
+    assert "failed" not in result, result["msg"]
+
+
+def test_a_router_that_is_not_part_of_the_run_keeps_its_place_and_port(served: Node) -> None:
+    run(served, small_router(1))
+    machine = Machine(served, "vm", "brqnet0001", ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    other = small_router(2)
+    other["interfaces"][0]["addresses"] = ["10.77.0.1/24"]
+    result = run(served, other, state="replaced", use_namespaces=False, router_id="small-2", metadata_port=9797)
+    assert "failed" not in result, result["msg"]
+    own = Machine(served, "own", "brqnet0002", ["10.77.0.5/24"], [("default", "10.77.0.1")])
+    for _time in range(4):
+        seen = [fetch(machine), fetch(own)]
+        assert [headers and headers["x-neutron-router-id"] for headers in seen] == [["small-1"], ["small-2"]]
+
+
+@pytest.mark.parametrize("sabotage", ["killed", "files gone", "overwritten"])
+def test_a_router_that_is_not_part_of_the_run_has_metadata_again(served: Node, sabotage: str) -> None:
+    run(served, small_router(0), small_router(1))
+    machine = Machine(served, "vm", "brqnet0001", ["10.0.0.5/24"], [("default", "10.0.0.1")])
+    served.run(*SABOTAGES[sabotage])
+    run(served, small_router(0), state="replaced")
+    assert fetch(machine) is not None
+
+
+def test_an_upstream_that_is_away_for_a_moment_is_reached_again(served: Node) -> None:
+    served.run("chown", "1234:4321", SOCKET)
+    served.run("chmod", "0644", SOCKET)
+    run(served, router())
+    served.run("mv", SOCKET, SOCKET + ".away")
+    assert run(served, router())["changed"] is False
+    served.run("mv", SOCKET + ".away", SOCKET)
+    web = Machine(served, "web", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    assert fetch(web) is not None
+
+
+def test_a_proxy_that_cannot_be_reloaded_does_not_keep_a_router_from_going(served: Node) -> None:
+    run(served, router(), small_router(1))
+    served.run("/bin/sh", "-c", "grep -v ^haproxy /etc/passwd > /run/p; cat /run/p > /etc/passwd")
+    result = run(served, router())
+    gone = {entry["id"]: entry for entry in result["routers"]}["small-1"]
+    assert "namespace qrouter-small-1 removed" in gone["actions"]
+    assert "cannot find user id for 'haproxy'" in gone["error"]
+    assert "tap0001" not in served.run("ip", "-oneline", "link").stdout
+
+
+def test_somebody_elses_port_is_not_closed_in_the_nodes_own_namespace(served: Node) -> None:
+    served.start("/usr/bin/python3", "-m", "http.server", "9697")
+    deadline = time.monotonic() + 5
+    while not served.run("ss", "-Hltn").stdout and time.monotonic() < deadline:
+        time.sleep(0.05)
+    result = run(served, router(), use_namespaces=False, router_id="r1")
+    assert "is taken by another process" in result["routers"][0]["error"]
+    assert "9697" not in served.run("iptables-save").stdout

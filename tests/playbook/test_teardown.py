@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -74,3 +75,18 @@ def test_a_bridge_in_use_stays_and_is_named(node: Node) -> None:
     assert torn.status == 0, torn.output
     assert "br-made is still in use and stays" in torn.output
     assert "br-made" in node.run("ip", "-oneline", "link").stdout
+
+
+def test_no_variable_makes_teardown_make_routers(node: Node) -> None:
+    MetadataServer(node, "/var/lib/neutron/metadata_proxy")
+    options = {
+        "l3_sync_routers": [router()],
+        "l3_sync_interface_driver": "bridge",
+        "l3_sync_metadata_upstream": "unix:/var/lib/neutron/metadata_proxy",
+    }
+    assert run_playbook("netnode.l3.sync", [node], host_vars={"node": options}).status == 0
+    node.run("rm", "-r", "/run/netnode-l3")  # the proxy runs on, and must be found all the same
+    torn = run_playbook("netnode.l3.teardown", [node], "--extra-vars", json.dumps(options), host_vars={"node": options})
+    assert torn.status == 0, torn.output
+    assert "qrouter-r1" not in node.run("ip", "netns").stdout
+    assert "haproxy" not in node.run("ps", "-eo", "comm").stdout

@@ -78,6 +78,11 @@ def planner(there: NodeState | None = None, proxy: MetadataProxy | None = None, 
     return Planner(driver, proxy or MetadataProxy(driver.options), driver.node.namespaces)
 
 
+def bind_lines(proxy: MetadataProxy, *routers: str) -> dict[str, str]:
+    """The lines by which this proxy would listen for these routers."""
+    return {router_id: proxy.line(router_id) for router_id in routers}
+
+
 def with_device(state: RouterState, name: str, **changes: Any) -> RouterState:
     """A state in which one device differs."""
     return replace(state, devices={**state.devices, name: replace(state.devices[name], **changes)})

@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
-from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
+from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import (
+    MetadataProxy,
+    Upstream,
+    lines_of,
+)
+
+from .engine_objects import bind_lines
 
 SOCKET = Upstream.unseen("unix:/run/metadata.sock")
 UNRESOLVED = Upstream("metadata.example:8775", problem="Name or service not known")
@@ -27,6 +33,11 @@ def proxy(upstream: Upstream | None = SOCKET, text: str = "", running: bool | No
     return MetadataProxy(Options("bridge", **options), upstream, text, bool(text) if running is None else running)
 
 
+def told(found: MetadataProxy, *routers: str) -> str:
+    """The configuration with which this proxy listens for these routers."""
+    return found.render(bind_lines(found, *routers))
+
+
 def lines(text: str, beginning: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip().startswith(beginning)]
 
@@ -35,18 +46,18 @@ def lines(text: str, beginning: str) -> list[str]:
 @pytest.mark.parametrize("routers", [["r1"], ["r2", "r1"], MANY], ids=["one", "two", "many"])
 @pytest.mark.parametrize("upstream", [SOCKET, Upstream.unseen("[2001:db8::1]:8775"), UNRESOLVED, ROOTS], ids=str)
 def test_routers_are_read_back_from_the_text_for_them(upstream: Upstream, routers: list[str], use_namespaces: bool) -> None:
-    text = proxy(upstream, use_namespaces=use_namespaces).render(routers)
+    text = told(proxy(upstream, use_namespaces=use_namespaces), *routers)
     assert proxy(text=text).routers == set(routers)
 
 
 def test_the_text_is_the_same_for_routers_in_any_order() -> None:
-    assert proxy().render(MANY) == proxy().render(reversed(MANY)) == proxy().render(iter(set(MANY)))
+    assert told(proxy(), *MANY) == told(proxy(), *reversed(MANY)) == told(proxy(), *set(MANY))
 
 
 @pytest.mark.parametrize("upstream", [SOCKET, None])
 def test_for_no_router_there_is_no_text(upstream: Upstream | None) -> None:
-    present = proxy().render(["r1"])
-    assert proxy(upstream, present).render([]) == ""
+    present = told(proxy(), "r1")
+    assert proxy(upstream, present).render({}) == ""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +72,7 @@ def test_for_no_router_there_is_no_text(upstream: Upstream | None) -> None:
     ],
 )
 def test_it_listens_for_each_router_and_names_the_socket_after_it(options: dict[str, Any], binds: list[str]) -> None:
-    assert lines(proxy(**options).render(["r2", "r.1"]), "bind") == binds
+    assert lines(told(proxy(**options), "r2", "r.1"), "bind") == binds
 
 
 @pytest.mark.parametrize(
@@ -81,7 +92,7 @@ def test_it_listens_for_each_router_and_names_the_socket_after_it(options: dict[
 )
 def test_requests_go_to_the_upstream(upstream: Upstream, server: str) -> None:
     """A name that cannot be resolved would keep haproxy from starting; so requests are refused until it can."""
-    text = proxy(upstream).render(["r1"])
+    text = told(proxy(upstream), "r1")
     assert lines(text, "server") == [f"server metadata {server}"]
     assert lines(text, "default_backend") == ["default_backend metadata"]
 
@@ -96,12 +107,12 @@ def test_requests_go_to_the_upstream(upstream: Upstream, server: str) -> None:
     ],
 )
 def test_the_proxy_is_who_may_connect(identity: tuple[int, int] | None, expected: list[str]) -> None:
-    text = proxy(replace(SOCKET, identity=identity)).render(["r1"])
+    text = told(proxy(replace(SOCKET, identity=identity)), "r1")
     assert [line for kind in ("user", "group", "uid", "gid") for line in lines(text, kind)] == expected
 
 
 def test_what_a_client_says_of_itself_goes_before_the_truth_is_said() -> None:
-    assert lines(proxy().render(["r1"]), "http-request") == [
+    assert lines(told(proxy(), "r1"), "http-request") == [
         "http-request del-header _ -m sub",
         "http-request del-header X-Neutron- -m beg",
         "http-request del-header X-Instance-ID -m beg",
@@ -114,7 +125,7 @@ def test_what_a_client_says_of_itself_goes_before_the_truth_is_said() -> None:
 
 
 def test_sections_stand_in_haproxys_order_and_are_not_told_twice() -> None:
-    text = proxy().render(MANY)
+    text = told(proxy(), *MANY)
     sections = [line for line in text.splitlines() if re.match(r"[a-z]", line)]
     assert sections == ["global", "defaults", "frontend metadata", "backend metadata"]
     assert all(line.startswith(("    ", "#")) or line in sections for line in text.splitlines())
@@ -125,17 +136,75 @@ def test_sections_stand_in_haproxys_order_and_are_not_told_twice() -> None:
 def test_without_upstream_the_text_is_only_filtered(use_namespaces: bool) -> None:
     """A run that does not ask for metadata leaves routers that are not part of it theirs, as it is."""
     before = proxy(Upstream("unix:/s", "unix@/s", (7, 8)), metadata_port=1234, use_namespaces=use_namespaces)
-    present = before.render(MANY)
+    present = told(before, *MANY)
     now = proxy(None, present)
-    assert now.render(MANY) == present
+    assert now.render(now.lines) == present
     for kept in (MANY[:1], MANY[1:2], MANY[2:6]):
-        assert now.render(kept) == before.render(kept)
+        assert now.render({router_id: now.lines[router_id] for router_id in kept}) == told(before, *kept)
 
 
-def test_without_upstream_no_router_is_added() -> None:
-    present = proxy().render(["r1"])
-    assert proxy(None, present).render(["r1", "r2"]) == present
-    assert proxy(None).render(["r2"]) == ""
+def test_without_upstream_and_a_text_there_is_nothing_to_tell() -> None:
+    assert told(proxy(None), "r2") == ""
+
+
+def test_lines_are_read_back_as_they_were_written() -> None:
+    """Those of routers that are not part of a run are written again so, whatever the run's options are."""
+    wanted = {**bind_lines(proxy(), "r1", UUID), **bind_lines(proxy(use_namespaces=False, metadata_port=80), "r2")}
+    found = proxy(text=proxy().render(wanted), metadata_port=1234)
+    assert found.lines == lines_of(found.text) == wanted
+    assert found.render(found.lines) == found.text
+    assert found.line("r1") not in wanted.values()
+
+
+def test_the_text_says_first_what_the_upstream_was_called() -> None:
+    upstream = Upstream("metadata.example:8775", "192.0.2.7:8775")
+    assert told(proxy(upstream), "r1").splitlines()[1] == "# upstream metadata.example:8775"
+
+
+AWAY = "No such file or directory"
+
+
+@pytest.mark.parametrize("identity", [(7, 8), (0, 0), None], ids=str)
+def test_while_its_socket_is_away_the_proxy_stays_who_it_is(identity: tuple[int, int] | None) -> None:
+    """The service is starting anew, say: once it is there again, the proxy must be able to connect to it."""
+    present = told(proxy(replace(SOCKET, identity=identity)), "r1")
+    away = proxy(replace(SOCKET, problem=AWAY), present)
+    assert told(away, "r1") == present
+    more = told(away, "r1", "r2")
+    assert more == told(proxy(replace(SOCKET, identity=identity)), "r1", "r2")
+
+
+def test_while_its_name_cannot_be_resolved_the_upstream_stays_where_it_is() -> None:
+    present = told(proxy(Upstream(UNRESOLVED.text, "192.0.2.7:8775")), "r1")
+    assert told(proxy(UNRESOLVED, present), "r1") == present
+
+
+def test_a_name_that_could_never_be_resolved_stays_out_of_use() -> None:
+    present = told(proxy(UNRESOLVED), "r1")
+    assert told(proxy(UNRESOLVED, present), "r1") == present
+    assert lines(present, "server") == ["server metadata 127.0.0.1:1 disabled"]
+
+
+@pytest.mark.parametrize("former", ["unix:/s", "unix:/run/metadata.sock.old", "192.0.2.1:80"])
+def test_what_was_known_of_another_upstream_does_not_count(former: str) -> None:
+    present = told(proxy(replace(Upstream.unseen(former), identity=(7, 8))), "r1")
+    away = replace(SOCKET, problem=AWAY)
+    assert told(proxy(away, present), "r1") == told(proxy(away), "r1")
+    assert "uid" not in told(proxy(away, present), "r1")
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(SOCKET, identity=(1, 2)),
+        SOCKET,
+        replace(SOCKET, identity=(1, 2), problem="Connection refused"),  # its file is there
+    ],
+    ids=str,
+)
+def test_what_is_seen_of_the_upstream_counts_for_more_than_what_was_known(now: Upstream) -> None:
+    present = told(proxy(replace(SOCKET, identity=(7, 8))), "r1")
+    assert told(proxy(now, present), "r1") == told(proxy(now), "r1") != present
 
 
 @pytest.mark.parametrize(
@@ -154,13 +223,20 @@ def test_what_binds_no_socket_of_ours_is_no_router(text: str) -> None:
     assert proxy(text=text, running=True).routers == set()
 
 
-def test_a_proxy_that_does_not_run_serves_nobody() -> None:
-    text = proxy().render(["r1"])
-    assert proxy(text=text, running=False).routers == set()
+def test_a_proxy_that_does_not_run_is_still_told_of_its_routers() -> None:
+    """It ended by itself; it is to come again for all that it served."""
+    found = proxy(text=told(proxy(), "r1"), running=False)
+    assert found.routers == {"r1"}
+    assert not found.listens_for("r1")
+
+
+def test_a_proxy_that_runs_listens_for_those_whom_it_was_told_of() -> None:
+    found = proxy(text=told(proxy(), "r1"))
+    assert [found.listens_for(router_id) for router_id in ("r1", "r", "r2")] == [True, False, False]
 
 
 def test_a_configuration_with_another_port_is_read_too() -> None:
-    text = proxy(metadata_port=1234).render(["r1"])
+    text = told(proxy(metadata_port=1234), "r1")
     assert proxy(text=text, metadata_port=9697).routers == {"r1"}
 
 
@@ -181,9 +257,9 @@ def test_the_port_that_is_taken_is_named() -> None:
     assert (proxy(metadata_port=80).cannot_serve("r1", True) or "").startswith("Port 80 of router r1")
 
 
-@pytest.mark.parametrize(("text", "routers"), [("", frozenset()), (proxy().render(["r1", "r2"]), frozenset(["r1", "r2"]))])
+@pytest.mark.parametrize(("text", "routers"), [("", frozenset()), (told(proxy(), "r1", "r2"), frozenset(["r1", "r2"]))])
 def test_once_it_has_read_a_text_it_serves_the_routers_of_that(text: str, routers: frozenset[str]) -> None:
-    before = MetadataProxy(Options("bridge"), SOCKET, proxy().render(["r0"]), running=True, loaded=False)
+    before = MetadataProxy(Options("bridge"), SOCKET, told(proxy(), "r0"), running=True, loaded=False)
     assert before.routers == {"r0"}  # asked before, so that an answer that is kept would show
     after = before.with_text(text)
     assert (after.routers, after.running, after.loaded, after.text) == (routers, bool(text), True, text)

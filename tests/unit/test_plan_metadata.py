@@ -16,7 +16,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, RouterState
 
 from ..routers import router
-from .engine_objects import converged, desired, is_empty, planner, step, steps
+from .engine_objects import bind_lines, converged, desired, is_empty, planner, step, steps
 
 UPSTREAM = "unix:/run/metadata.sock"
 BEGINS, ENDS = "metadata proxy listens for router r1", "metadata proxy no longer listens for router r1"
@@ -27,7 +27,7 @@ WITHOUT = converged(router())
 def proxy(*routers: str, wanted: bool = True, **changes: object) -> MetadataProxy:
     """A proxy that listens for these routers."""
     found = MetadataProxy(Options("bridge"), Upstream.unseen(UPSTREAM))
-    found = found.with_text(found.render(routers))
+    found = found.with_text(found.render(bind_lines(found, *routers)))
     return replace(found, upstream=found.upstream if wanted else None, **changes)  # type: ignore[arg-type]
 
 

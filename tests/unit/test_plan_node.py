@@ -19,11 +19,15 @@ from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.drive
 from ansible_collections.netnode.l3.plugins.module_utils.observe import Place
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.plan_node import NodePlan
-from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
+from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import (
+    MetadataProxy,
+    Upstream,
+    lines_of,
+)
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT
 
 from ..routers import router
-from .engine_objects import converged, node, steps
+from .engine_objects import bind_lines, converged, node, steps
 
 UPSTREAM = "unix:/run/metadata.sock"
 PlanRun = Callable[..., NodePlan]
@@ -37,7 +41,7 @@ def data(*router_ids: str) -> list[dict[str, Any]]:
 def run(monkeypatch: pytest.MonkeyPatch) -> PlanRun:
     """Plans a run over a node that has these routers, each as it is found there: in its namespace, or at a Place.
 
-    ``moved``: where the upstream is since the proxy was told of it.
+    ``moved``: where the upstream is since the proxy was told of it. ``before``: the options with which it was told.
     """
 
     def plan(
@@ -49,6 +53,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> PlanRun:
         upstream: str | None = UPSTREAM,
         dead: Sequence[str] = (),
         moved: str | None = None,
+        before: Options | None = None,
         **changes: Any,
     ) -> NodePlan:
         found = {key if isinstance(key, Place) else Place(key, f"qrouter-{key}"): what for key, what in on_node.items()}
@@ -56,11 +61,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> PlanRun:
         monkeypatch.setattr(tested, "is_alive", lambda place: place.router_id not in dead)
         monkeypatch.setattr(tested, "observe_places", lambda wanted, *_more: {p: found.get(p, ABSENT) for p in wanted})
         options = Options("bridge", metadata_upstream=upstream)
-        before = Upstream.unseen(UPSTREAM)
-        proxy = MetadataProxy(options, before)
-        proxy = proxy.with_text(proxy.render(served))
-        now = replace(before, address=moved) if moved is not None else before
-        proxy = replace(proxy, upstream=now if upstream else None, **changes)
+        there = Upstream.unseen(UPSTREAM)
+        proxy = MetadataProxy(before or options, there)
+        proxy = proxy.with_text(proxy.render(bind_lines(proxy, *served)))
+        now = replace(there, address=moved) if moved is not None else there
+        proxy = replace(proxy, options=options, upstream=now if upstream else None, **changes)
         driver: InterfaceDriver = BridgeDriver(options, node())
         driver.unavailable = unavailable
         return tested.plan_node(data(*given), state, options, driver, proxy)
@@ -133,6 +138,56 @@ def test_routers_that_are_not_part_of_the_run_keep_theirs(run: PlanRun) -> None:
     assert (told(plan), binds(plan)) == (["metadata proxy reloaded"], ["r1", "r2"])
     without = run(["r1"], on_node, state="replaced", served=["r2"], upstream=None)
     assert (told(without), binds(without)) == ([], ["r2"])
+
+
+OTHER_OPTIONS = {"another port": {"metadata_port": 80}, "without namespaces": {"use_namespaces": False}}
+
+
+@pytest.mark.parametrize("upstream", [UPSTREAM, None])
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("differing", OTHER_OPTIONS.values(), ids=OTHER_OPTIONS)
+def test_a_router_that_is_not_part_of_the_run_keeps_its_line(
+    run: PlanRun, differing: dict[str, Any], running: bool, upstream: str | None
+) -> None:
+    """Its rules lead to the port that they led to, and it lives where it did."""
+    before = Options("bridge", metadata_upstream=UPSTREAM, **differing)
+    place = Place("r2", before.namespace_of("r2"))
+    on_node = {"r1": plain("r1"), place: serving("r2")}
+    plan = run(["r1"], on_node, state="replaced", served=["r2"], before=before, running=running, upstream=upstream)
+    assert plan.proxy is not None
+    kept = MetadataProxy(before).line("r2")
+    assert kept != plan.proxy.line("r2")
+    expected = {"r2": kept, **({"r1": plan.proxy.line("r1")} if upstream else {})}
+    assert lines_of(plan.proxy_after) == expected
+
+
+def test_a_router_of_the_run_gets_the_line_that_the_options_ask_for(run: PlanRun) -> None:
+    before = Options("bridge", metadata_upstream=UPSTREAM, metadata_port=80)
+    on_node = {"r1": replace(serving("r1"), metadata=False), "r2": serving("r2")}
+    plan = run(["r1"], on_node, state="replaced", served=["r1", "r2"], before=before)
+    assert plan.proxy is not None
+    assert lines_of(plan.proxy_after) == {"r1": plan.proxy.line("r1"), "r2": MetadataProxy(before).line("r2")}
+    assert [line for line in steps(plan.changes[0].plan) if "serve" in line] == [
+        "unserve r1 in qrouter-r1",
+        "serve r1 in qrouter-r1",
+    ]
+
+
+def test_a_router_that_could_not_be_deleted_keeps_its_line(run: PlanRun) -> None:
+    before = Options("bridge", metadata_upstream=UPSTREAM, metadata_port=80)
+    plan = run(["r1"], {"r1": serving("r1")}, state="deleted", served=["r1"], before=before, unavailable="The switch is away.")
+    assert lines_of(plan.proxy_after) == {"r1": MetadataProxy(before).line("r1")}
+
+
+@pytest.mark.parametrize("upstream", [UPSTREAM, None])
+@pytest.mark.parametrize("running", [True, False])
+def test_lines_of_namespaces_that_vanished_go(run: PlanRun, running: bool, upstream: str | None) -> None:
+    """haproxy does not start at all when one of them is missing."""
+    on_node = {"r1": plain("r1"), "r2": serving("r2"), "r3": serving("r3")}
+    served = ["r2", "r3", "gone"]
+    plan = run(["r1"], on_node, state="replaced", served=served, dead=["r3"], running=running, upstream=upstream)
+    assert binds(plan) == [*(["r1"] if upstream else []), "r2"]
+    assert told(plan) == [f"metadata proxy {'reloaded' if running else 'started'}"]
 
 
 def test_a_proxy_that_does_not_listen_where_it_was_told_to_is_told_again(run: PlanRun) -> None:

@@ -30,7 +30,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, RouterState
 
 from ..routers import router
-from .engine_objects import converged, desired, node, ovs_driver, planner, step, with_device
+from .engine_objects import bind_lines, converged, desired, node, ovs_driver, planner, step, with_device
 
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
 OPTIONS = Options("bridge")
@@ -41,7 +41,7 @@ NO_PROXY = MetadataProxy(OPTIONS)
 def serving(*routers: str) -> MetadataProxy:
     """A proxy that listens for these routers."""
     proxy = MetadataProxy(OPTIONS, Upstream.unseen("unix:/run/metadata.sock"))
-    return proxy.with_text(proxy.render(routers))
+    return proxy.with_text(proxy.render(bind_lines(proxy, *routers)))
 
 
 def removed(

@@ -73,7 +73,8 @@ def test_external_bridges_of_a_mapping_are_taken_to_be_there(driver: str) -> Non
 def test_metadata_comes_with_the_configuration_of_its_proxy() -> None:
     options: dict[str, Any] = {"metadata_upstream": UPSTREAM, "handle_internal_only_routers": False}
     result = render(router(), {"id": "r2"}, small_router(3, admin_state_up=False), **options)
-    assert result["metadata_proxy"] == MetadataProxy(Options("bridge", **options), Upstream.unseen(UPSTREAM)).render(["r1"])
+    proxy = MetadataProxy(Options("bridge", **options), Upstream.unseen(UPSTREAM))
+    assert result["metadata_proxy"] == proxy.render({"r1": proxy.line("r1")})
     assert "-j REDIRECT --to-ports 9697" in result["rendered"][0]["rules"]["iptables-restore"]
     assert "metadata_proxy" not in render(router())
 

@@ -31,7 +31,7 @@ _POLL = 0.005
 def configuration() -> Optional[str]:
     """The text that the process was given, or was about to be; None when there is none."""
     try:
-        with open(CONFIG, encoding="utf-8") as file:
+        with open(CONFIG, encoding="utf-8", errors="replace") as file:
             return file.read()
     except FileNotFoundError:
         return None

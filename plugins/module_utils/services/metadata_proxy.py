@@ -16,7 +16,7 @@ import socket
 import stat
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from typing import AbstractSet, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..model import namespace_name
 from ..options import Options
@@ -24,10 +24,14 @@ from ..options import Options
 ADDRESS = "169.254.169.254"  # where clouds' machines ask for metadata
 CONNECT_TIMEOUT = 1.0  # seconds that an upstream has to take a connection, before it is called unreachable
 SHARED_MODE = stat.S_IWOTH  # who may connect to a socket must be allowed to write to it (unix(7))
-_BIND = re.compile(r"^ +bind \S+:(\d+)(?: namespace \S+)? name (\S+)$", re.MULTILINE)
+_BIND = re.compile(r"^ +bind \S+(?: namespace \S+)? name (\S+)$", re.MULTILINE)
+_LINES = re.compile(r"^ +bind .*(?:\n +bind .*)*$", re.MULTILINE)
+_IDENTITY = re.compile(r"^ +uid (\d+)\n +gid (\d+)$", re.MULTILINE)
+_SERVER = re.compile(r"^ +server metadata (\S+)$", re.MULTILINE)
 
 _TEXT = """\
 # Written by netnode.l3 at each run; changes are undone.
+# upstream {upstream}
 global
     {identity}
     maxconn 4096
@@ -111,6 +115,11 @@ class Upstream:
         return cls(text, address, identity)
 
     @property
+    def is_known(self) -> bool:
+        """Whether it could be seen whom it lets connect, or what its name stands for."""
+        return self.address is not None and (self.identity is not None or self.problem is None)
+
+    @property
     def server(self) -> str:
         """The server line's address, and what is to be said of it."""
         return self.address or "127.0.0.1:1 disabled"  # a name that cannot be resolved now
@@ -137,24 +146,43 @@ class MetadataProxy:
     missing: Optional[str] = None
 
     @cached_property
-    def routers(self) -> FrozenSet[str]:
-        """Routers that the running process serves."""
-        return frozenset(name for _port, name in _BIND.findall(self.text)) if self.running else frozenset()
+    def lines(self) -> Mapping[str, str]:
+        """Router id -> the line by which the configuration has the process listen for it."""
+        return lines_of(self.text)
 
-    def render(self, routers: Iterable[str]) -> str:
-        """The configuration that serves these routers; empty when there are none."""
-        ids = sorted(routers)
-        if not ids:
+    @property
+    def routers(self) -> AbstractSet[str]:
+        """Routers that the process serves, or served before it ended."""
+        return self.lines.keys()
+
+    def listens_for(self, router_id: str) -> bool:
+        """Whether the process was told to listen for the router, and runs."""
+        return self.running and router_id in self.lines
+
+    def render(self, lines: Mapping[str, str]) -> str:
+        """The configuration with these lines, by router id; empty when there are none."""
+        if not lines:
             return ""
+        binds = "\n".join(line for _router_id, line in sorted(lines.items()))
         if self.upstream is None:  # no service is asked for; routers that are not part of the run keep theirs
-            return _without_others(self.text, ids)
-        identity = "user haproxy\n    group haproxy"
-        if self.upstream.identity is not None:
-            identity = "uid %d\n    gid %d" % self.upstream.identity
-        binds = "\n".join(self._bind(router_id) for router_id in ids)
-        return _TEXT.format(identity=identity, binds=binds, server=self.upstream.server)
+            return _LINES.sub(lambda _match: binds, self.text, count=1)
+        upstream = self.upstream if self.upstream.is_known else self._as_it_was(self.upstream)
+        identity = "user haproxy\n    group haproxy" if upstream.identity is None else "uid %d\n    gid %d" % upstream.identity
+        return _TEXT.format(upstream=upstream.text, identity=identity, binds=binds, server=upstream.server)
 
-    def _bind(self, router_id: str) -> str:
+    def _as_it_was(self, upstream: Upstream) -> Upstream:
+        """An upstream that is not there now, as it was known when it was."""
+        if "# upstream %s\n" % upstream.text not in self.text:
+            return upstream
+        identity, server = _IDENTITY.search(self.text), _SERVER.search(self.text)
+        return replace(
+            upstream,
+            address=server.group(1) if server else upstream.address,
+            identity=(int(identity.group(1)), int(identity.group(2))) if identity else upstream.identity,
+        )
+
+    def line(self, router_id: str) -> str:
+        """The line that has the process listen for a router of this run."""
         place = " namespace " + namespace_name(router_id) if self.options.use_namespaces else ""
         return "    bind 0.0.0.0:%d%s name %s" % (self.options.metadata_port, place, router_id)
 
@@ -177,10 +205,6 @@ class MetadataProxy:
         return replace(self, text=text, running=bool(text), loaded=True)
 
 
-def _without_others(text: str, router_ids: Sequence[str]) -> str:
-    lines = []
-    for line in text.splitlines(keepends=True):
-        match = _BIND.match(line.rstrip("\n"))
-        if match is None or match.group(2) in router_ids:
-            lines.append(line)
-    return "".join(lines)
+def lines_of(text: str) -> Mapping[str, str]:
+    """The lines of a configuration by which the process listens, by router id."""
+    return {match.group(1): match.group(0) for match in _BIND.finditer(text)}
