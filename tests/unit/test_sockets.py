@@ -52,7 +52,7 @@ def test_a_listener_on_any_address_is_found(
         return io.StringIO(HEADING + text)
 
     monkeypatch.setattr(sockets, "open", open_list, raising=False)
-    assert sockets.listener(0x25E1) == expected
+    assert sockets.listed_listener(0x25E1) == expected
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
@@ -63,6 +63,17 @@ def test_the_kernel_tells_of_a_real_one(family: int, host: str) -> None:
         except OSError:
             pytest.skip("no such address on this machine")
         port = server.getsockname()[1]
-        assert sockets.listener(port) is None
+        assert (sockets.listener(port), sockets.listed_listener(port)) == (None, None)
         server.listen()
-        assert sockets.listener(port) == str(os.fstat(server.fileno()).st_ino)
+        inode = str(os.fstat(server.fileno()).st_ino)
+        with socket.create_connection((host, port)):  # which is no listener, though it has the port
+            assert (sockets.listener(port), sockets.listed_listener(port)) == (inode, inode)
+
+
+def test_without_the_module_the_kernels_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_family: int) -> None:
+        raise OSError(2, "sock_diag")
+
+    monkeypatch.setattr(sockets, "_listening", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert sockets.listener(server.getsockname()[1]) == str(os.fstat(server.fileno()).st_ino)
