@@ -16,6 +16,7 @@ notes:
     or legacy) and conntrack; the role P(netnode.l3.network_node#role) sees to it.
 requirements:
   - iproute2, iptables and conntrack on the managed node
+  - haproxy there for O(metadata_upstream), and Open vSwitch for O(interface_driver=openvswitch)
 attributes:
   check_mode:
     support: full

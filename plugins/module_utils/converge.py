@@ -70,7 +70,7 @@ def converge(plan: NodePlan, options: Options) -> NodeResult:
     """Make a planned run happen."""
     by_id = {change.router_id: Outcome(change.plan) for change in plan.changes if change.error is None}
     node = Outcome(plan.node)
-    jointly = Jointly([*by_id.values(), node], plan.proxy or observe_proxy(options), plan.proxy_after)
+    jointly = Jointly([*by_id.values(), node], plan.proxy, plan.proxy_after)
     jointly.execute(lambda outcome: outcome.plan.freed)
     jointly.execute(lambda outcome: outcome.plan.shared)
     execute_own(list(by_id.values()), options.send_arp_for_ha)

@@ -17,6 +17,7 @@ from .model import Router, external_device_name
 from .state import IPV4, IPV6, Tables
 
 CHAIN_PREFIX = "l3-"
+AGENT_CHAIN_PREFIX = "neutron-l3-agent-"  # of the L3 agent, whose routers are taken over
 FROM_OUTSIDE = "0x2/0xffff"  # the agent's mark for what came in by the gateway (external_ingress_mark)
 
 
@@ -116,7 +117,7 @@ def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
 
 def _nat_rules(firewall: Mapping[int, Tables], chain: str) -> Sequence[str]:
     nat = firewall.get(IPV4, {}).get("nat", {})
-    return nat.get(CHAIN_PREFIX + chain) or nat.get("neutron-l3-agent-" + chain, ())
+    return nat.get(CHAIN_PREFIX + chain) or nat.get(AGENT_CHAIN_PREFIX + chain, ())
 
 
 def source_nat_address(firewall: Mapping[int, Tables]) -> Optional[str]:

@@ -107,17 +107,7 @@ def _run(
         if not isinstance(present, RouterState):
             raise present
         try:
-            there = present.namespace and (bool(present.devices) or not _is_elsewhere(place, driver))
-            if not there and params["state"] == "present" and _is_elsewhere(place, driver):
-                raise Refused(
-                    "Router %s lives in %s: use_namespaces says otherwise, and the run would move it without its ports."
-                    % (router_id, "the node's own namespace" if place.namespace else "a namespace of its own")
-                )
-            reason = why_not_whole(present, driver) if there else None
-            if reason is not None and not _removes_router(params):
-                message = "Router %s is not whole: %s. Converge it with l3_routers first: the rest of it would be lost."
-                raise Refused(message % (router_id, reason))
-            edited = edit(gather_router(router_id, present, as_meant=True) if there else None)
+            edited = edit(_present_data(place, present, driver, params))
         except MissingObject as reason:
             if not check_mode:
                 raise
@@ -131,13 +121,21 @@ def _run(
     return _of_one(result, edited.path)
 
 
-def _removes_router(params: Mapping[str, Any]) -> bool:
-    return "router_id" not in params and params["state"] == "absent"
-
-
-def _is_elsewhere(place: Place, driver: InterfaceDriver) -> bool:
-    """Whether the router is in the node's own namespace when its own is meant, or the other way round."""
-    return any(other.router_id == place.router_id and other != place for other in places(driver))
+def _present_data(place: Place, present: RouterState, driver: InterfaceDriver, params: Mapping[str, Any]) -> Optional[RouterData]:
+    """The router as it is, as data; None when it is not there. Raises :class:`Refused` when it cannot be edited."""
+    elsewhere = any(other.router_id == place.router_id and other != place for other in places(driver))
+    if not present.namespace or (elsewhere and not present.devices):
+        if elsewhere and params["state"] == "present":
+            where = "the node's own namespace" if place.namespace else "a namespace of its own"
+            message = "Router %s lives in %s: use_namespaces says otherwise, and the run would move it without its ports."
+            raise Refused(message % (place.router_id, where))
+        return None
+    removes_all = "router_id" not in params and params["state"] == "absent"
+    reason = None if removes_all else why_not_whole(present, driver)
+    if reason is not None:
+        message = "Router %s is not whole: %s. Converge it with l3_routers first: the rest of it would be lost."
+        raise Refused(message % (place.router_id, reason))
+    return gather_router(place.router_id, present, as_meant=True)
 
 
 def _of_one(result: Dict[str, Any], path: str) -> Dict[str, Any]:

@@ -43,13 +43,13 @@ class Change:
 class NodePlan:
     """A whole run, planned. ``node`` is what of it concerns no router."""
 
+    proxy: MetadataProxy
     changes: List[Change] = field(default_factory=list)
     node: RouterPlan = field(default_factory=lambda: RouterPlan(NODE))
     rejected: Sequence[Rejected] = ()
     skipped: Sequence[Skipped] = ()
     warnings: List[str] = field(default_factory=list)
     routers: Sequence[Router] = ()
-    proxy: Optional[MetadataProxy] = None
     proxy_after: str = ""
     """The configuration of the metadata proxy that the run leads to."""
     leaving: Dict[str, Sequence[str]] = field(default_factory=dict)

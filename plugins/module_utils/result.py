@@ -116,9 +116,8 @@ def _diff(result: RouterResult, driver: InterfaceDriver) -> Dict[str, str]:
 
 def _node_diff(plan: NodePlan, outcome: NodeResult) -> List[Dict[str, str]]:
     """What of the run concerns no router: the metadata proxy's configuration, and what else was done."""
-    before = plan.proxy.text if plan.proxy is not None else ""
     others = "".join(action + "\n" for action in outcome.actions if not action.startswith("metadata proxy"))
-    texts = (("metadata proxy", before, plan.proxy_after), ("node", "", others))
+    texts = (("metadata proxy", plan.proxy.text, plan.proxy_after), ("node", "", others))
     return [
         {"before_header": header, "after_header": header, "before": old, "after": new}
         for header, old, new in texts

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .firewall import CHAIN_PREFIX
+from .firewall import AGENT_CHAIN_PREFIX, CHAIN_PREFIX
 from .state import Chains, Tables
 
 # The L3 agent's: what it made of a router is taken over, and its chains give way to ours.
 AGENT_PREFIX = "neutron-"
-AGENT_CHAINS = (AGENT_PREFIX + "l3-agent-", AGENT_PREFIX + "filter-top", AGENT_PREFIX + "postrouting-bottom")
+AGENT_CHAINS = (AGENT_CHAIN_PREFIX, AGENT_PREFIX + "filter-top", AGENT_PREFIX + "postrouting-bottom")
 
 _AGENTS_LINE = re.compile(r'^:%s|^-A %s| -[jg] %s[^ "]*$' % (AGENT_PREFIX, AGENT_PREFIX, AGENT_PREFIX))
 

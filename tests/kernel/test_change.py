@@ -157,6 +157,29 @@ def test_a_floating_ip_that_goes_takes_its_flows_with_it(node: Node) -> None:
     assert "203.0.113.21" in left
 
 
+def test_flows_end_though_one_of_them_vanishes_while_they_are_deleted(node: Node) -> None:
+    """As it happens: conntrack gives up with "such conntrack doesn't exist" and the exit status of "nothing matched"."""
+    run_engine(node, [router()])
+    inside = ["ip", "netns", "exec", "qrouter-r1"]
+    flow = "-I -p tcp -s 203.0.113.1 -d 203.0.113.20 --dst-nat 10.0.0.5 --sport {} --dport 22 --state ESTABLISHED --timeout 300"
+    for sport in (1000, 1001):
+        node.run(*inside, "conntrack", *flow.format(sport).split())
+    wrapper = """
+        cat > /run/rival <<'EOF'
+#!/bin/sh
+case $* in *--orig-dst*)
+    [ -e /run/once ] || { touch /run/once; echo "Operation failed: such conntrack doesn't exist" >&2; exit 1; } ;;
+esac
+exec /run/conntrack "$@"
+EOF
+        cp /usr/sbin/conntrack /run/conntrack; chmod +x /run/rival; mount --bind /run/rival /usr/sbin/conntrack
+    """
+    node.run("/bin/sh", "-c", wrapper)
+    result = run_engine(node, [router(floating_ips=[])])
+    assert "failed" not in result, result["msg"]
+    assert "203.0.113.20" not in node.run(*inside, "/run/conntrack", "-L", "-p", "tcp").stdout
+
+
 def test_flows_from_an_external_address_that_is_given_up_end(node: Node) -> None:
     run_engine(node, [router()])
     inside = ["ip", "netns", "exec", "qrouter-r1"]

@@ -16,34 +16,10 @@ from sandbox.engine import run_engine
 
 from ..agent_built import NAMESPACE, agent_built_router, build_as_agent
 from ..kernel_state import differences, snapshot
+from .traffic import Session, Stream, serve_echo
 
 FLOATING, FIXED, ROUTER, OUTSIDE = "203.0.113.101", "10.20.1.50", "203.0.113.10", "203.0.113.1"
 BRIDGE = "brqaaaaaaa1-00"
-# Echoes what it reads, with a count of lines, for as long as the connection lasts.
-_SERVER = """
-import socket
-server = socket.create_server(("", 7000))
-print("ready", flush=True)
-peer, _address = server.accept()
-for line in peer.makefile("rb"):
-    peer.sendall(line)
-"""
-_CLIENT = """
-import socket, sys, time
-peer = socket.create_connection((sys.argv[1], 7000), timeout=5)
-lines = peer.makefile("rb")
-number, end = 0, None
-while end is None or number < end:
-    number += 1
-    peer.sendall(b"%d\\n" % number)
-    assert int(lines.readline()) == number
-    if number == 1:
-        print("connected", flush=True)
-    if number % 50 == 0 and end is None and sys.stdin in __import__("select").select([sys.stdin], [], [], 0)[0]:
-        end = number + 200
-    time.sleep(0.001)
-print("lines without loss", number, flush=True)
-"""
 
 
 def links(node: Node) -> list[tuple[Any, ...]]:
@@ -83,17 +59,13 @@ def test_a_connection_through_a_floating_ip_survives(node: Node) -> None:
     outside = Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])
     vm = Machine(node, "vm", BRIDGE, [f"{FIXED}/24"], [("default", "10.20.1.1")])
     other = Machine(node, "other", BRIDGE, ["10.20.1.7/24"], [("default", "10.20.1.1")])
-    server = vm.start("/usr/bin/python3", "-c", _SERVER)
-    assert server.stdout is not None
-    assert server.stdout.readline() == "ready\n"
-    client = outside.node.start_with_input("ip", "netns", "exec", "outside", "/usr/bin/python3", "-c", _CLIENT, FLOATING)
-    assert client.stdout is not None
-    assert client.stdout.readline() == "connected\n"
-    stream = other.start("ping", "-q", "-i", "0.005", "-c", "400", "10.20.2.1")
+    for machine in (vm, outside):
+        serve_echo(machine)
+    staying = [Session(outside, FLOATING), Session(vm, OUTSIDE), Session(other, OUTSIDE)]
+    stream = Stream(other, FLOATING)
     assert "failed" not in run_engine(node, [agent_built_router()])
-    report, _nothing = client.communicate("over\n", timeout=30)
-    assert (client.returncode, report.split()[:3]) == (0, ["lines", "without", "loss"]), report
-    assert "400 received" in stream.communicate(timeout=30)[0]
+    assert [session.went_on() for session in staying] == [True, True, True]
+    assert stream.lost() == 0
     outside.serve_whoami()
     vm.serve_whoami()
     assert (vm.seen_as(OUTSIDE), other.seen_as(OUTSIDE)) == (FLOATING, ROUTER)

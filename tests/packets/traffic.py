@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 
 from sandbox import Machine
@@ -105,10 +104,8 @@ class Controlled:
     """A Python program on a machine that goes on until its standard input ends, and then says what became of it."""
 
     def __init__(self, machine: Machine, program: str, *arguments: object) -> None:
-        command = [*machine.node.entering, "ip", "netns", "exec", machine.name, PYTHON, "-c", program, *map(str, arguments)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        command = ("ip", "netns", "exec", machine.name, PYTHON, "-c", program, *map(str, arguments))
+        self._process = machine.node.start_with_input(*command)
         if self.line() != "ready":
             raise RuntimeError(f"{machine.name}: {self.stop()}")
 

@@ -174,9 +174,9 @@ def test_that_the_proxy_could_not_let_go_is_told_in_the_end(node: Node, monkeypa
     node.fatal = {"r2"}
     load: tuple[Operation, ...] = (LOAD,)
     plan = NodePlan(
+        PROXY.with_text(text("r1", "r2")),
         [Change("r1", deletion("r1"))],
         RouterPlan(NODE, served=load),
-        proxy=PROXY.with_text(text("r1", "r2")),
         proxy_after=text("r2"),
         leaving={"r1": ["tap1"]},
     )
@@ -193,7 +193,7 @@ def test_an_error_that_ended_the_plan_is_told_with_it(node: Node, monkeypatch: p
     monkeypatch.setattr(ip, "batch", batch)
     node.fatal = {"r2"}
     proxy = PROXY.with_text(text("r1", "r2"))
-    plan = NodePlan([Change("r1", deletion("r1"))], RouterPlan(NODE), proxy=proxy, proxy_after=text("r2"))
+    plan = NodePlan(proxy, [Change("r1", deletion("r1"))], RouterPlan(NODE), proxy_after=text("r2"))
     [stayed] = converge.converge(plan, OPTIONS).routers
     assert stayed.actions == ()
     assert "busy" in (stayed.error or "")

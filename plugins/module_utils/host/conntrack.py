@@ -6,12 +6,28 @@
 
 from __future__ import annotations
 
-from .command import run
+from .command import CommandError, run
 
-NOTHING_DELETED = 1  # conntrack(8) exits so when no entry matched
+NO_MATCH = "0 flow entries have been deleted"  # said with the same exit status as of an error
+VANISHED = "such conntrack doesn't exist"
+TRIES = 10
 
 
 def delete_flows_through(address: str) -> None:
     """Delete the flows that a floating IP carries: those to it, and those that leave with it as their source."""
     for direction in ("--orig-dst", "--reply-dst"):
-        run(["conntrack", "--delete", direction, address], accept=(0, NOTHING_DELETED))
+        _delete(direction, address)
+
+
+def _delete(direction: str, address: str) -> None:
+    """conntrack(8) lists flows and deletes one after the other; at one that has ended meanwhile it gives up, and those
+    behind it live on. So it is asked again until it comes to the end.
+    """
+    arguments = ["conntrack", "--delete", direction, address]
+    for _try in range(TRIES):
+        result = run(arguments, accept=(0, 1))
+        if result.returncode == 0 or NO_MATCH in result.stderr:
+            return
+        if VANISHED not in result.stderr:
+            break
+    raise CommandError(arguments, result.stderr)

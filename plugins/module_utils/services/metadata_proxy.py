@@ -21,7 +21,6 @@ from typing import AbstractSet, FrozenSet, List, Mapping, Optional, Tuple
 from ..model import namespace_name
 from ..options import Options
 
-ADDRESS = "169.254.169.254"  # where clouds' machines ask for metadata
 CONNECT_TIMEOUT = 1.0  # seconds that an upstream has to take a connection, before it is called unreachable
 SHARED_MODE = stat.S_IWOTH  # who may connect to a socket must be allowed to write to it (unix(7))
 _BIND = re.compile(r"^ +bind \S+(?: namespace \S+)? name (\S+)$", re.MULTILINE)
