@@ -46,12 +46,14 @@ OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
 # A prefix for a run by nobody, who may read the checkout wherever it is.
 READING = "+dac_read_search"
 WITHOUT_ROOT = ("setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={READING}", f"--ambient-caps={READING}")
+# Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling.
+_PYTHON = ("env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache", "/usr/bin/python3")
 _RUNNER = """
-import json, resource, sys, time
+import collections, json, resource, sys, time
 request = json.load(sys.stdin)
 sys.path.insert(0, request["path"])
 from ansible_collections.netnode.l3.plugins.module_utils import module, node_run, object_run
-from ansible_collections.netnode.l3.plugins.module_utils.host import command
+from ansible_collections.netnode.l3.plugins.module_utils.host import command, ip
 
 class Module:
     params, check_mode, _diff, warnings = request["params"], request["check"], request["diff"], []
@@ -62,9 +64,11 @@ class Module:
             result["warnings"] = self.warnings
         own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         result["cost"] = {
+            "ip_lines": ip_lines,
             "seconds": time.perf_counter() - started,
             "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-            "processes": command.started,
+            "processes": len(command.started),
+            "commands": dict(collections.Counter(command.started)),
             "peak_kib": own.ru_maxrss,
         }
         json.dump(result, sys.stdout)
@@ -72,6 +76,14 @@ class Module:
         sys.exit(0)
     def fail_json(self, msg):
         self.exit_json(failed=True, msg=msg)
+
+ip_lines = 0
+batch = ip.batch
+def counted(lines):
+    global ip_lines
+    ip_lines += len(lines)
+    batch(lines)
+ip.batch = counted
 
 started = time.perf_counter()
 module.run_module(Module(), getattr(node_run, request["work"], None) or getattr(object_run, request["work"]))
@@ -101,10 +113,14 @@ def run_object(node: Node, kind: str, *, check: bool = False, diff: bool = False
     return _run(node, f"run_{kind}", {**options, **OBJECT_DEFAULTS[kind], **params}, check, diff, ())
 
 
+def run_python(node: Node, source: str) -> Any:
+    """What ``result`` is after these lines, which can import the engine, were run by the node's Python."""
+    lines = f"import json, sys\nsys.path.insert(0, {str(_COLLECTIONS)!r})\n{source}\njson.dump(result, sys.stdout)"
+    return json.loads(node.run(*_PYTHON, "-c", lines).stdout)
+
+
 def _run(node: Node, work: str, params: dict[str, Any], check: bool, diff: bool, prefix: Sequence[str]) -> dict[str, Any]:
     request = {"path": str(_COLLECTIONS), "work": work, "params": params, "check": check, "diff": diff}
-    # Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling.
-    python = ["env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache", "/usr/bin/python3"]
-    done = node.run(*prefix, *python, "-c", _RUNNER, text=json.dumps(request), timeout=600)
+    done = node.run(*prefix, *_PYTHON, "-c", _RUNNER, text=json.dumps(request), timeout=600)
     result: dict[str, Any] = json.loads(done.stdout)
     return result

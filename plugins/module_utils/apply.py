@@ -4,17 +4,16 @@
 
 """Executing plans: the only place where a node is changed.
 
-All routers take a step of their plans before any takes the next, see :class:`plan.RouterPlan`. The first failure ends
-a router's plan, and what was done until then is told; other routers go on.
+The first failure ends a router's plan, and what was done until then is told; other routers go on.
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
-from typing import Iterable, List, Optional, Sequence
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
 from .host import agent, conntrack, ip, iptables, netns, sysctl
 from .host.announce import Announcement, Announcer
@@ -104,7 +103,7 @@ def _execute(operation: Operation) -> None:
     elif isinstance(operation, EndAgentsProxy):
         agent.end_metadata_proxy(operation.pid, operation.router_id)
     elif isinstance(operation, DeleteFlows):
-        conntrack.delete_flows_through(operation.address)
+        conntrack.delete_flows_through(operation.addresses)
     else:
         raise TypeError("no way to execute %r" % (operation,))
 
@@ -115,14 +114,15 @@ def _subject(operation: Operation) -> str:
     return type(operation).__name__
 
 
-def execute_own(outcomes: Sequence[Outcome], rounds: int) -> None:
-    """Execute what is each router's own, several routers at once.
+@contextmanager
+def executing_own(outcomes: Sequence[Outcome], rounds: int) -> Iterator[Callable[[Outcome], object]]:
+    """Execute what is each router's own, several routers at once, and beside what the caller does meanwhile: a router
+    begins when it is handed over, and at the end of the context all are done.
 
-    ``rounds``: how often each new address is announced.
+    ``outcomes``: the routers that may come. ``rounds``: how often each new address is announced.
     """
-    busy = [outcome for outcome in outcomes if outcome.plan.own]
-    wanted = rounds > 0 and any(isinstance(operation, Announce) for outcome in busy for operation in outcome.plan.own)
-    announcer = Announcer(rounds) if wanted else None
+    wanted = rounds > 0 and any(isinstance(operation, Announce) for outcome in outcomes for operation in outcome.plan.own)
+    announcer = Announcer(rounds) if wanted else None  # forks: before there are threads
 
     def execute(outcome: Outcome) -> None:
         outcome.execute([operation for operation in outcome.plan.own if not isinstance(operation, Announce)])
@@ -130,9 +130,12 @@ def execute_own(outcomes: Sequence[Outcome], rounds: int) -> None:
         if announcer is not None and announcements:
             announcer.announce(announcements)
 
+    begun: List[Future[None]] = []
     try:
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            list(pool.map(execute, busy))
+            yield lambda outcome: begun.append(pool.submit(execute, outcome)) if outcome.plan.own else None
+        for future in begun:
+            future.result()
     finally:
         if announcer is not None:
             announcer.close()

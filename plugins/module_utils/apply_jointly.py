@@ -39,24 +39,27 @@ class Jointly:
         self.lines_after = lines_of(proxy_after)
         self.loaded: Optional[str] = None  # what the proxy was told in this run
 
-    def execute(self, step: Callable[[Outcome], Sequence[Operation]]) -> None:
-        """Execute one step of all plans: first what ends services, then switches and links, then what begins services."""
-        parts = [_Part(outcome, operation) for outcome in self.outcomes if outcome.error is None for operation in step(outcome)]
+    def execute(self, step: Callable[[Outcome], Sequence[Operation]], outcomes: Optional[Sequence[Outcome]] = None) -> None:
+        """Execute one step of all plans, or of those of some routers: first what ends services, then switches and links, then
+        what begins services.
+        """
+        chosen = [outcome for outcome in (self.outcomes if outcomes is None else outcomes) if outcome.error is None]
+        parts = [_Part(outcome, operation) for outcome in chosen for operation in step(outcome)]
         kinds: List[Tuple[type, Callable[[List[_Part]], None]]] = [
             (Unserve, self._unserve),
             (Ovs, _change_switch),
             (Ip, _change_links),
         ]
         for kind, execute in kinds:
-            chosen = _unfailed([part for part in parts if isinstance(part.operation, kind) and _is_joint(part.operation)])
-            if chosen:
-                execute(chosen)
+            joint = _unfailed([part for part in parts if isinstance(part.operation, kind) and _is_joint(part.operation)])
+            if joint:
+                execute(joint)
         for part in parts:
             if not _is_joint(part.operation):
                 part.outcome.execute([part.operation])
-        chosen = _unfailed([part for part in parts if isinstance(part.operation, (Serve, LoadProxy))])
-        if chosen:
-            self._serve(chosen)
+        serving = _unfailed([part for part in parts if isinstance(part.operation, (Serve, LoadProxy))])
+        if serving:
+            self._serve(serving)
 
     def _unserve(self, parts: List[_Part]) -> None:
         going = [part.operation for part in parts if isinstance(part.operation, Unserve)]

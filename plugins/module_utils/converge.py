@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
-from .apply import Outcome, execute_own, wait_until_gone
+from .apply import Outcome, executing_own, wait_until_gone
 from .apply_jointly import Jointly
 from .errors import Refused
 from .host import haproxy, iptables
@@ -19,6 +19,9 @@ from .operations import Ip
 from .options import Options
 from .plan_node import Change, NodePlan
 from .services.metadata_proxy import MetadataProxy, Upstream
+
+# Routers whose namespaces and devices one command makes, while the insides of those before are made.
+AT_ONCE = 32
 
 
 def require_node(commands: Tuple[str, ...] = ()) -> None:
@@ -72,8 +75,13 @@ def converge(plan: NodePlan, options: Options) -> NodeResult:
     node = Outcome(plan.node)
     jointly = Jointly([*by_id.values(), node], plan.proxy, plan.proxy_after)
     jointly.execute(lambda outcome: outcome.plan.freed)
-    jointly.execute(lambda outcome: outcome.plan.shared)
-    execute_own(list(by_id.values()), options.send_arp_for_ha)
+    routers = list(by_id.values())
+    with executing_own(routers, options.send_arp_for_ha) as execute_own:
+        for first in range(0, len(routers), AT_ONCE):
+            batch = routers[first : first + AT_ONCE]
+            jointly.execute(lambda outcome: outcome.plan.shared, batch)
+            for outcome in batch:
+                execute_own(outcome)
     gone = [name for i, names in plan.leaving.items() if i in by_id and by_id[i].error is None for name in names]
     wait_until_gone(gone)
     # A bridge is out of use only when all that was on it has gone as planned.

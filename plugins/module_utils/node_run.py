@@ -10,11 +10,12 @@ from typing import Any, Dict, List, Mapping
 
 from .converge import converge, observe_proxy, predict, require_node
 from .gather import gather_router
+from .host.known_rules import KnownRules
 from .host.lock import exclusive
 from .interface_drivers import interface_driver
 from .interface_drivers.bridge import BridgeDriver
 from .interface_drivers.driver import InterfaceDriver
-from .observe import observe_node, observe_places, places
+from .observe import Observer, observe_node, places
 from .options import Options, parse_options
 from .plan_node import plan_node
 from .rendered import rendered
@@ -42,14 +43,20 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
 
 def _run(data: object, state: str, options: Options, diff: bool, make_happen: bool) -> Dict[str, Any]:
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
-    plan = plan_node(data, state, options, driver, observe_proxy(options, thorough=not data))
-    return node_result(plan, converge(plan, options) if make_happen else predict(plan), driver, diff)
+    proxy = observe_proxy(options, thorough=not data)
+    known_rules = KnownRules.on_node()
+    observer = Observer(driver, known_rules, proxy.sockets, thorough=diff)  # all rules that are to go are for showing alone
+    plan = plan_node(data, state, options, driver, proxy, observer)
+    if not make_happen:
+        return node_result(plan, predict(plan), driver, diff)
+    known_rules.save(everything=state == "overridden")
+    return node_result(plan, converge(plan, options), driver, diff)
 
 
 def gathered(driver: InterfaceDriver) -> List[Dict[str, Any]]:
     """The node's routers as router data. Raises CommandError when one cannot be read."""
     routers = []
-    for place, found in observe_places(places(driver), driver).items():
+    for place, found in Observer(driver, KnownRules({})).observe(places(driver), {}).items():
         if not isinstance(found, RouterState):
             raise found
         if found.namespace and (place.namespace is not None or found.devices):

@@ -15,10 +15,11 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 from .converge import converge, observe_proxy, predict, require_node
 from .errors import MissingObject, NotRouterData, Refused
 from .gather import gather_router
+from .host.known_rules import KnownRules
 from .host.lock import exclusive
 from .interface_drivers import interface_driver
 from .interface_drivers.driver import InterfaceDriver
-from .observe import Place, observe_node, observe_places, places
+from .observe import Observer, Place, observe_node, places
 from .options import parse_options
 from .plan_node import plan_node
 from .result import node_result
@@ -103,7 +104,7 @@ def _run(
             stack.enter_context(exclusive(options.lock_timeout))
         driver = kind.on_node(options, observe_node())
         place = Place(router_id, options.namespace_of(router_id))
-        present = observe_places([place], driver)[place]
+        present = Observer(driver, KnownRules({})).observe([place], {})[place]
         if not isinstance(present, RouterState):
             raise present
         try:
@@ -116,7 +117,8 @@ def _run(
         if edited is None:  # there is nothing to edit
             return {"changed": False, "actions": [], "diff": []} if diff else {"changed": False, "actions": []}
         data, state = ([edited.router], "replaced") if edited.router is not None else ([{"id": router_id}], "deleted")
-        plan = plan_node(data, state, options, driver, observe_proxy(options))
+        proxy = observe_proxy(options)
+        plan = plan_node(data, state, options, driver, proxy, Observer(driver, KnownRules({}), proxy.sockets))
         result = node_result(plan, predict(plan) if check_mode else converge(plan, options), driver, diff)
     return _of_one(result, edited.path)
 

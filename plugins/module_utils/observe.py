@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
-from .host import agent, ip, iptables, netns, sockets, sysctl
+from .host import agent, iptables, netns, nftables, rtnetlink, sockets, sysctl
 from .host.command import CommandError
+from .host.known_rules import KnownRules
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX
 from .router_data import ID
-from .rule_set import parse_save, without_agents
-from .state import ABSENT, ACCEPT_RA, FAMILIES, IPV4, IPV6, Attachment, Device, NextHop, NodeState, RootLink, Route, RouterState
+from .rule_set import differing_chains, parse_save, without_agents
+from .state import ABSENT, ACCEPT_RA, FAMILIES, IPV6, Attachment, Device, Link, NodeState, Route, RouterState, Tables
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
 KERNEL_PROTOCOLS = ("kernel", "ra", "redirect")
 
 
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
-READERS = 2  # namespaces that are read at once; more wait for each other when they start processes
+READERS = 2  # rule sets that are read at once; more wait for each other when they start processes
 
 
 class Place(NamedTuple):
@@ -32,6 +33,11 @@ class Place(NamedTuple):
 
     router_id: str
     namespace: Optional[str]
+
+
+def observe_node() -> NodeState:
+    """Read what is outside of the routers' namespaces. Raises OSError."""
+    return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), {link.name: link for link in rtnetlink.read_links()})
 
 
 def places(driver: InterfaceDriver) -> List[Place]:
@@ -42,7 +48,7 @@ def places(driver: InterfaceDriver) -> List[Place]:
     own = set()
     for link in driver.node.links.values():
         if _is_named_like_ours(link.name):
-            attachment = driver.observe({"ifname": link.name, "ifindex": link.index, "link": link.peer or ""})
+            attachment = driver.observe(link)
             whose = owner(attachment.mark) if attachment is not None else None
             router_id = whose.router_id if whose is not None else marked.get(link.name)
             own |= {Place(router_id, None)} if router_id is not None else set()
@@ -54,92 +60,150 @@ def is_alive(place: Place) -> bool:
     return place.namespace is None or netns.is_alive(place.namespace)
 
 
-def observe_places(
-    wanted: Sequence[Place],
-    driver: InterfaceDriver,
-    sockets_of_proxy: AbstractSet[str] = frozenset(),
-    expected: AbstractSet[str] = frozenset(),
-) -> Mapping[Place, Any]:
-    """Place -> the state of the router there, or the error of reading it.
+class _WithoutRules(NamedTuple):
+    """A router as it is, but for its rule sets, which are still to be read. ``desired``: the rule sets that it is to have."""
 
-    ``sockets_of_proxy``: the inodes by which the metadata proxy's sockets are known. ``expected``: names of devices that
-    are asked for: in the node's own namespace those are ours without a mark, from a run that was interrupted.
+    place: Place
+    state: RouterState
+    generation: Optional[nftables.Generation]
+    desired: Optional[Mapping[int, Tables]]
+
+
+class Observer:
+    """Reads routers.
+
+    ``known_rules``: which rule sets need not be read. ``sockets_of_proxy``: the inodes by which the metadata proxy's
+    sockets are known. ``thorough``: read the rule sets also of routers that nothing is desired of; those in the node's own
+    namespace are read in any case.
     """
 
-    def read(place: Place) -> Any:
-        if place.namespace is not None and place.namespace not in driver.node.namespaces:
+    def __init__(
+        self,
+        driver: InterfaceDriver,
+        known_rules: KnownRules,
+        sockets_of_proxy: AbstractSet[str] = frozenset(),
+        thorough: bool = True,
+    ) -> None:
+        self._driver = driver
+        self._thorough = thorough
+        self._known_rules = known_rules
+        self._sockets_of_proxy = sockets_of_proxy
+
+    def observe(self, wanted: Sequence[Place], desired: Mapping[str, RouterState]) -> Mapping[Place, Any]:
+        """Place -> the state of the router there, or the error of reading it.
+
+        ``desired``: router id -> what it is to be. Rule sets can be known to be as desired, and in the node's own namespace
+        a device that is asked for is ours also without a mark, from a run that was interrupted.
+        """
+        found: Dict[Place, Any] = {}
+        unread: List[_WithoutRules] = []
+        for place in wanted:
+            try:
+                seen = self._look(place, desired.get(place.router_id))
+            except netns.Inaccessible as error:
+                found[place] = error
+                continue
+            found[place] = seen
+            if isinstance(seen, _WithoutRules):
+                unread.append(seen)
+        if unread:
+            with ThreadPoolExecutor(max_workers=READERS) as pool:
+                found.update(zip((seen.place for seen in unread), pool.map(self._read_rules, unread)))
+        return found
+
+    def _look(self, place: Place, desired: Optional[RouterState]) -> Union[RouterState, _WithoutRules]:
+        """All that the kernel tells without a process being started. Raises host.netns.Inaccessible."""
+        namespace = place.namespace
+        if namespace is not None and namespace not in self._driver.node.namespaces:
             return ABSENT
         try:
-            return observe_router(place, driver, sockets_of_proxy, expected)
-        except (CommandError, netns.Inaccessible) as error:
-            return error
-
-    with ThreadPoolExecutor(max_workers=READERS) as pool:
-        return dict(zip(wanted, pool.map(read, wanted)))
-
-
-def observe_node() -> NodeState:
-    """Read what is outside of the routers' namespaces."""
-    links = {}
-    found, bridges = ip.links_and_bridges()
-    down = {link["ifname"] for link in found if "UP" not in link["flags"]}
-    for link in found:
-        links[link["ifname"]] = RootLink(
-            name=link["ifname"],
-            index=link["ifindex"],
-            bridge=link.get("master"),
-            alias=link.get("ifalias"),
-            up="UP" in link["flags"],
-            mtu=link["mtu"],
-            is_bridge=link["ifname"] in bridges,
-            peer_index=link.get("link_index"),
-            bridge_up=link.get("master") not in down,
-            peer=link.get("link"),
+            with netns.entered(namespace):
+                generation = nftables.generation() if namespace is not None else None
+                network = rtnetlink.read()
+                devices = self._devices(place, network.links, desired)
+                values = {key: sysctl.read(key) for key in _sysctls(devices, place)}
+                forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
+                listener = sockets.listener(self._driver.options.metadata_port)
+        except netns.DeadNamespace:
+            return RouterState(namespace=False, dead=True)
+        except OSError as error:
+            raise netns.Inaccessible("%s cannot be read: %s" % (namespace or "the node's own namespace", error)) from None
+        taken = listener is not None and listener not in self._sockets_of_proxy
+        foreign = {link.name for link in network.links if link.name not in devices and link.name != "lo"}
+        state = RouterState(
+            namespace=True,
+            devices=devices,
+            addresses={name: _addresses(name, network) for name in devices},
+            routes=frozenset(_routes(network.routes, foreign)),
+            sysctls={key: value for key, value in values.items() if value is not None},
+            loopback_up=any(link.up for link in network.links if link.name == "lo"),
+            metadata=listener is not None and not taken,
+            port_taken=taken,
+            forwards_ipv6=forwards_ipv6,
+            agents_proxy=agent.metadata_proxy_of(place.router_id) if taken else None,
+            foreign=tuple("device " + name for name in sorted(foreign)),
         )
-    return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), links)
+        if namespace is None:
+            state = self._of_own_namespace(state, network)
+        elif desired is None and not self._thorough:
+            return state
+        rules = desired.firewall if desired is not None else None
+        beside = self._known_rules.foreign_beside(rules, generation) if rules is not None else None
+        if rules is None or beside is None:
+            return _WithoutRules(place, state, generation, rules)
+        return replace(state, firewall=rules, foreign=state.foreign + beside)
 
+    def _read_rules(self, seen: _WithoutRules) -> Any:
+        """The state with its rule sets, or the error of reading them."""
+        namespace = seen.place.namespace
+        try:
+            with netns.entered(namespace):
+                texts = {family: iptables.save(family) for family in FAMILIES}
+        except (CommandError, netns.DeadNamespace, netns.Inaccessible) as error:
+            return error
+        if namespace is None:
+            own = {family: parse_save(without_agents(text)).ours for family, text in texts.items()}
+            return replace(seen.state, firewall={family: _without_policies(tables) for family, tables in own.items()})
+        saved = {family: parse_save(text) for family, text in texts.items()}
+        firewall = {family: rules.ours for family, rules in saved.items()}
+        foreign = tuple(
+            rule + (" (IPv6)" if family == IPV6 else "") for family, rules in saved.items() for rule in rules.foreign
+        )  # fmt: skip
+        if seen.desired is not None and not any(differing_chains(seen.desired.get(f, {}), firewall[f]) for f in FAMILIES):
+            self._known_rules.note(seen.desired, seen.generation, foreign)
+        return replace(seen.state, firewall=firewall, foreign=seen.state.foreign + foreign)
 
-def observe_router(
-    place: Place, driver: InterfaceDriver, sockets_of_proxy: AbstractSet[str], expected: AbstractSet[str]
-) -> RouterState:
-    """Read one router's namespace; in the node's own, only what is ours is looked at.
+    def _devices(self, place: Place, links: Sequence[Link], desired: Optional[RouterState]) -> Dict[str, Device]:
+        """The router's devices. In the node's own namespace a name alone does not make one ours."""
+        expected = desired.devices if desired is not None else {}
+        devices = {}
+        for link in links:
+            if not _is_named_like_ours(link.name):
+                continue
+            attachment = self._driver.observe(link)
+            if place.namespace is None and not _is_of(place.router_id, attachment, link.name in expected):
+                continue
+            devices[link.name] = Device(link.name, link.alias, link.mac_address, link.mtu, link.up, attachment)
+        return devices
 
-    Raises host.command.CommandError and host.netns.Inaccessible.
-    """
-    namespace = place.namespace
-    try:
-        with netns.entered(namespace):
-            found_links, found_routes = ip.links_and_routes()
-            devices, foreign_devices = _devices(found_links, driver, place, expected)
-            values = {key: sysctl.read(key) for key in _sysctls(devices, place)}
-            texts = {family: iptables.save(family) for family in FAMILIES}
-            forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
-            listener = sockets.listener(driver.options.metadata_port)
-    except netns.DeadNamespace:
-        return RouterState(namespace=False, dead=True)
-    taken = listener is not None and listener not in sockets_of_proxy
-    saved = {family: parse_save(text if namespace else without_agents(text)) for family, text in texts.items()}
-    state = RouterState(
-        namespace=True,
-        devices=devices,
-        addresses={link["ifname"]: _addresses(link) for link in found_links if link["ifname"] in devices},
-        routes=frozenset(_routes(found_routes, foreign_devices)),
-        sysctls={key: value for key, value in values.items() if value is not None},
-        firewall={family: saved[family].ours for family in FAMILIES},
-        loopback_up=any("UP" in link["flags"] for link in found_links if link["ifname"] == "lo"),
-        metadata=listener is not None and not taken,
-        port_taken=taken,
-        forwards_ipv6=forwards_ipv6,
-        agents_proxy=agent.metadata_proxy_of(place.router_id) if taken else None,
-    )
-    if namespace is None:
-        return _of_own_namespace(state, found_routes, {link["ifname"] for link in found_links if _is_ours(link, driver)})
-    foreign = [
-        *("device " + name for name in sorted(foreign_devices - {"lo"})),
-        *saved[IPV4].foreign,
-        *(rule + " (IPv6)" for rule in saved[IPV6].foreign),
-    ]
-    return replace(state, foreign=tuple(foreign))
+    def _of_own_namespace(self, state: RouterState, network: rtnetlink.Network) -> RouterState:
+        """Without what is the node's business: the loopback device, other devices, other routes."""
+        own = state.devices
+        routes = [route for route in state.routes if all(hop.device in own for hop in route.nexthops) and route.nexthops]
+        ours = {link.name for link in network.links if self._is_ours(link)}
+        defaults = {
+            route.family
+            for route in network.routes
+            if route.destination == "default" and route.table == "main" and not any(h.device in ours for h in route.nexthops)
+        }
+        return replace(
+            state, routes=frozenset(routes), loopback_up=True, foreign_defaults=frozenset(defaults), foreign=()
+        )  # fmt: skip
+
+    def _is_ours(self, link: Link) -> bool:
+        """Whether a device is of any of our routers."""
+        attachment = self._driver.observe(link) if _is_named_like_ours(link.name) else None
+        return attachment is not None and owner(attachment.mark) is not None
 
 
 def _sysctls(devices: Mapping[str, Device], place: Place) -> Iterable[str]:
@@ -153,118 +217,39 @@ def _sysctls(devices: Mapping[str, Device], place: Place) -> Iterable[str]:
     yield from (key % bridge for bridge in bridges if bridge is not None for key in BRIDGE_SYSCTLS)
 
 
-def _of_own_namespace(state: RouterState, found_routes: Sequence[Mapping[str, Any]], ours: Set[str]) -> RouterState:
-    """Without what is the node's business: policies of built-in chains, the loopback device, other routes.
-
-    ``ours``: names of devices of ours, whatever their router.
-    """
-    firewall = {
-        family: {
-            table: {chain: (":ACCEPT", *rules[1:]) if rules[:1] == (":DROP",) else rules for chain, rules in chains.items()}
-            for table, chains in tables.items()
-        }
-        for family, tables in state.firewall.items()
+def _without_policies(tables: Tables) -> Tables:
+    """Policies of built-in chains are the node's business, where the namespace is its own."""
+    return {
+        table: {chain: (":ACCEPT", *rules[1:]) if rules[:1] == (":DROP",) else rules for chain, rules in chains.items()}
+        for table, chains in tables.items()
     }
-    own = state.devices
-    routes = [route for route in state.routes if all(hop.device in own for hop in route.nexthops) and route.nexthops]
-    defaults = {
-        _family(entry)
-        for entry in found_routes
-        if entry["dst"] == "default" and entry["table"] == "main" and not any(h.get("dev") in ours for h in _hops(entry))
-    }
-    return replace(
-        state, firewall=firewall, routes=frozenset(routes), loopback_up=True, foreign_defaults=frozenset(defaults)
-    )  # fmt: skip
 
 
 def _is_named_like_ours(device: str) -> bool:
     return device.startswith((INTERNAL_PREFIX, EXTERNAL_PREFIX))
 
 
-def _devices(
-    found: Sequence[Dict[str, Any]], driver: InterfaceDriver, place: Place, expected: AbstractSet[str]
-) -> Tuple[Dict[str, Device], Set[str]]:
-    """The router's devices, and the names of others. In the node's own namespace a name alone does not make one ours."""
-    devices, foreign = {}, set()
-    for link in found:
-        name = link["ifname"]
-        attachment = driver.observe(link) if _is_named_like_ours(name) else None
-        if not _is_named_like_ours(name) or (place.namespace is None and not _is_of(place.router_id, name, attachment, expected)):
-            foreign.add(name)
-            continue
-        devices[name] = Device(
-            name=name,
-            port_id=link.get("ifalias"),
-            mac_address=link.get("address"),
-            mtu=link["mtu"],
-            up="UP" in link["flags"],
-            attachment=attachment,
-        )
-    return devices, foreign
-
-
-def _is_ours(link: Mapping[str, Any], driver: InterfaceDriver) -> bool:
-    attachment = driver.observe(link) if _is_named_like_ours(link["ifname"]) else None
-    return attachment is not None and owner(attachment.mark) is not None
-
-
-def _is_of(router_id: str, device: str, attachment: Optional[Attachment], expected: AbstractSet[str]) -> bool:
+def _is_of(router_id: str, attachment: Optional[Attachment], expected: bool) -> bool:
     """Whether a device outside of routers' namespaces is this router's."""
     if attachment is None:
         return False
     whose = owner(attachment.mark)
-    return whose.router_id == router_id if whose is not None else not attachment.mark and device in expected
+    return whose.router_id == router_id if whose is not None else not attachment.mark and expected
 
 
-def _addresses(link: Mapping[str, Any]) -> Tuple[str, ...]:
+def _addresses(device: str, network: rtnetlink.Network) -> Tuple[str, ...]:
     """Addresses with prefix length, without those that the kernel makes by itself: link-local, and from RAs."""
-    addresses = []
-    by_ra = link["ifname"].startswith(EXTERNAL_PREFIX)
-    for entry in link["addr_info"]:
-        if entry["family"] == "inet6" and (entry["scope"] == "link" or (by_ra and entry.get("dynamic"))):
-            continue
-        peer = entry.get("address")
-        addresses.append("%s%s/%d" % (entry["local"], " peer " + peer if peer else "", entry["prefixlen"]))
-    return tuple(addresses)
+    by_ra = device.startswith(EXTERNAL_PREFIX)
+    return tuple(
+        address.text
+        for address in network.addresses[device]
+        if ":" not in address.text or not (address.link_local or (by_ra and address.dynamic))
+    )
 
 
-def _routes(found: Sequence[Mapping[str, Any]], foreign_devices: Set[str]) -> List[Route]:
-    routes = []
-    for entry in found:
-        if entry["table"] == "local" or entry["protocol"] in KERNEL_PROTOCOLS:
-            continue
-        hops = _hops(entry)
-        devices = {hop.get("dev") for hop in hops}
-        if devices & foreign_devices - {"lo"} or _is_link_local(entry["dst"]):
-            continue
-        routes.append(
-            Route(
-                family=_family(entry),
-                destination=entry["dst"],
-                nexthops=frozenset(NextHop(_via(hop), hop.get("dev")) for hop in hops),
-                protocol=entry["protocol"],
-                metric=entry.get("metric", 0),
-                table=entry["table"],
-                type=entry["type"],
-            )
-        )
-    return routes
-
-
-def _hops(entry: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    hops: Sequence[Mapping[str, Any]] = entry.get("nexthops", [entry])
-    return hops
-
-
-def _is_link_local(destination: str) -> bool:
-    return destination.startswith(("fe80:", "ff00:"))
-
-
-def _via(hop: Mapping[str, Any]) -> Optional[str]:
-    via = hop.get("via")  # a next hop of the other address family
-    return hop.get("gateway") or (via["host"] if via else None)
-
-
-def _family(entry: Mapping[str, Any]) -> int:
-    # Only IPv6 routes have a router preference (RFC 4191), and each of them has.
-    return IPV6 if "pref" in entry or ":" in entry["dst"] else IPV4
+def _routes(found: Iterable[Route], foreign_devices: AbstractSet[str]) -> Iterable[Route]:
+    """Routes but those of the kernel's own and of foreign devices."""
+    for route in found:
+        of_kernel = route.protocol in KERNEL_PROTOCOLS or route.destination.startswith(("fe80:", "ff00:"))
+        if not of_kernel and not any(hop.device in foreign_devices for hop in route.nexthops):
+            yield route

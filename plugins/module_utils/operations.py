@@ -81,9 +81,9 @@ class LoadProxy(Operation):
 
 @dataclass(frozen=True)
 class DeleteFlows(Operation):
-    """Connections through a floating IP end."""
+    """Connections through external addresses end."""
 
-    address: str
+    addresses: Tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from .state import ABSENT, FAMILIES, IPV6, Device, RouterState
 
 @dataclass(frozen=True)
 class RouterPlan:
-    """What is to be done for one router, in four steps, each of which all routers take before any takes the next.
+    """What is to be done for one router, in four steps.
 
-    ``freed``: what goes, so that its names are free. ``shared``: what several routers use, or what is done for many at
-    once. ``own``: what can be done beside other routers' own. ``served``: what comes last, for all at once.
+    ``freed``: what goes, so that its names are free; all routers take this step before any takes the next. ``shared``:
+    what is on the node, done for many routers by one command. ``own``: what is in the router's namespace, done beside
+    other routers' own. ``served``: what comes when all routers are there, for all at once.
     ``problems`` are what cannot be done, and ``after`` is what the router is then.
     """
 
@@ -93,10 +94,12 @@ class Planner:
             freed += self.driver.unplug(namespace, device)
         present = {name: device for name, device in observed.devices.items() if name in state.devices and name not in lost}
         created = [device for name, device in state.devices.items() if name not in present]
-        shared, plugged = self._plug(namespace, created, present, state)
-        own = [
+        shared = [
+            *self._bridges(state),
             *self._namespace(namespace, observed),
-            *plugged,
+            *self._plug(namespace, created, present, state),
+        ]
+        own = [
             *_link_operations(namespace, present, state),
             *self._sysctls(namespace, created, state, observed),
             *self._firewall(namespace, state, observed),
@@ -109,6 +112,7 @@ class Planner:
         begins = any(isinstance(operation, Serve) for operation in served)
         state = replace(state, metadata=state.metadata and (begins or self._is_served(router_id, observed)))
         freed.sort(key=rank)
+        shared.sort(key=rank)
         return RouterPlan(
             router_id, tuple(freed), tuple(shared), tuple(own), served, tuple(problems), tuple(warnings), state
         )  # fmt: skip
@@ -174,28 +178,24 @@ class Planner:
         namespace = self.options.namespace_of(router_id)
         return namespace is not None and namespace not in self.namespaces
 
-    def _plug(
-        self, namespace: Optional[str], created: Sequence[Device], present: Mapping[str, Device], state: RouterState
-    ) -> Tuple[List[Operation], List[Operation]]:
-        """Have the internal bridges, make devices, and put right how those that are there are plugged in."""
-        shared: List[Operation] = []
-        own: List[Operation] = []
+    def _bridges(self, state: RouterState) -> Iterable[Operation]:
+        """Have the internal bridges."""
         for device in state.devices.values():
             bridge = device.attachment.bridge if device.attachment is not None else None
             if bridge is not None and bridge not in self.bridges and not device.name.startswith(EXTERNAL_PREFIX):
                 self.bridges.add(bridge)
-                shared += self.driver.prepare(bridge) if self.driver.unavailable is None else []
+                yield from self.driver.prepare(bridge) if self.driver.unavailable is None else []
+
+    def _plug(
+        self, namespace: Optional[str], created: Sequence[Device], present: Mapping[str, Device], state: RouterState
+    ) -> Iterable[Operation]:
+        """Make devices, and put right how those that are there are plugged in."""
         for device in created:
-            steps = self.driver.plug(namespace, device, device.attachment)
-            shared += steps.shared
-            own += steps.own
+            yield from self.driver.plug(namespace, device, device.attachment)
         for name, device in present.items():
             wanted = state.devices[name].attachment
             if wanted is not None and device.attachment is not None:
-                steps = self.driver.adjust(name, wanted, device.attachment)
-                shared += steps.shared
-                own += steps.own
-        return shared, own
+                yield from self.driver.adjust(name, wanted, device.attachment)
 
     def _unserve(self, router_id: str, state: RouterState, observed: RouterState) -> List[Operation]:
         """Where the proxy listened before, and is not to, or not in the namespace that is there now."""
@@ -250,21 +250,23 @@ class Planner:
         announced: List[Operation] = []
         removals: List[Operation] = []
         for name, wanted in state.addresses.items():
-            have = () if name in lost else observed.addresses.get(name, ())
-            going = [address for address in have if address not in wanted]
-            for address in wanted:
-                if address not in have:
-                    yield from _make_room(namespace, name, address, going)
-                    yield _add_address(namespace, name, address)
-            new = wanted if _mac_address_changes(name, state, observed) else [a for a in wanted if a not in have]
+            have = dict.fromkeys(() if name in lost else observed.addresses.get(name, ()))
+            coming = [address for address in wanted if address not in have]
+            staying = set(wanted)
+            going = [address for address in have if address not in staying]
+            for address in coming:
+                yield from _make_room(namespace, name, address, going)
+                yield _add_address(namespace, name, address)
+            new = wanted if _mac_address_changes(name, state, observed) else coming
             attachment = state.devices[name].attachment
             peer = attachment.peer if attachment is not None else None
             announced += [Announce(namespace, (), name, address.split("/")[0], peer) for address in new if ":" not in address]
             removals += [_delete_address(namespace, name, address) for address in going]
         yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
         yield from removals
-        for address in _ended_translations(state, observed):
-            yield DeleteFlows(namespace, ("flows through %s ended" % address,), address)
+        ended = tuple(_ended_translations(state, observed))
+        if ended:
+            yield DeleteFlows(namespace, tuple("flows through %s ended" % address for address in ended), ended)
         yield from announced
 
 

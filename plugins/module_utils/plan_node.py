@@ -13,7 +13,7 @@ from .desired import Desired, desired_state
 from .errors import Refused
 from .interface_drivers.driver import InterfaceDriver
 from .model import Router
-from .observe import Place, is_alive, observe_places, places
+from .observe import Observer, Place, is_alive, places
 from .operations import LoadProxy, Operation
 from .options import Options
 from .plan import Planner, RouterPlan, rank
@@ -56,9 +56,11 @@ class NodePlan:
     """Router that goes -> things of its on the node that go with its namespace, and do not come again."""
 
 
-def plan_node(data: object, state: str, options: Options, driver: InterfaceDriver, proxy: MetadataProxy) -> NodePlan:
+def plan_node(
+    data: object, state: str, options: Options, driver: InterfaceDriver, proxy: MetadataProxy, observer: Observer
+) -> NodePlan:
     """Plan a run in the state ``overridden``, ``replaced`` or ``deleted``. Raises :class:`Refused`."""
-    run = _Run(options, driver, proxy)
+    run = _Run(options, driver, proxy, observer)
     if state == "deleted":
         ids, run.plan.rejected = check_router_ids(data)
         plan = run.planned([], ids)
@@ -78,10 +80,11 @@ def plan_node(data: object, state: str, options: Options, driver: InterfaceDrive
 class _Run:
     """What planning a run needs to know, and the plan as it grows."""
 
-    def __init__(self, options: Options, driver: InterfaceDriver, proxy: MetadataProxy) -> None:
+    def __init__(self, options: Options, driver: InterfaceDriver, proxy: MetadataProxy, observer: Observer) -> None:
         self.options = options
         self.driver = driver
         self.proxy = proxy
+        self.observer = observer
         self.places = places(driver)
         self.freed: Set[str] = set()  # names on the node that removals set free
         self.plan = NodePlan(proxy=proxy, warnings=proxy.warnings())
@@ -118,8 +121,7 @@ class _Run:
         unwanted = set(going)
         self._refuse_a_second(wanted, unwanted)
         removed = [*(p for p in self.places if p.router_id in unwanted), *moved]
-        names = {name for d in desired for name in d.state.devices}
-        observed = observe_places([*wanted.values(), *removed], self.driver, self.proxy.sockets, names)
+        observed = self.observer.observe([*wanted.values(), *removed], {d.router.id: d.state for d in desired})
         peers = {device.attachment.peer for d in desired for device in d.state.devices.values() if device.attachment}
         removals = self._removals(removed, observed, peers, wanted_own=bool(wanted) and not self.options.use_namespaces)
         planner = self._planner(desired, observed)
@@ -248,6 +250,6 @@ class _Run:
         others = [place for place in self.places if place.router_id not in done and is_alive(place)]
         if self.proxy.running and not self.proxy.lines:
             others = [place for place in others if place.namespace is not None]
-            served = observe_places(others, self.driver, self.proxy.sockets)
+            served = self.observer.observe(others, {})
             return {p.router_id: self.proxy.line(p.router_id) for p in others if getattr(served[p], "metadata", False)}
         return {place.router_id: self.proxy.lines[place.router_id] for place in others if place.router_id in self.proxy.lines}

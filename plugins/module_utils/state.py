@@ -133,9 +133,9 @@ ABSENT = RouterState(namespace=False)
 
 
 @dataclass(frozen=True)
-class RootLink:
-    """A device outside of the routers' namespaces. ``peer_index`` is a veth's other end's ifindex, there; ``peer`` its
-    name when it is on the node too.
+class Link:
+    """A device as the kernel has it. ``bridge``: its master, whatever that is. ``peer_index``: a veth's other end's ifindex,
+    in another namespace; ``peer``: the name of a lower device, or of the other end, in the same namespace.
     """
 
     name: str
@@ -148,6 +148,7 @@ class RootLink:
     peer_index: Optional[int] = None
     bridge_up: bool = True
     peer: Optional[str] = None
+    mac_address: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ class NodeState:
     """What the node has outside of the routers' namespaces, and which of those there are."""
 
     namespaces: FrozenSet[str]
-    links: Mapping[str, RootLink]
+    links: Mapping[str, Link]
 
-    def link_by_index(self) -> Mapping[int, RootLink]:
+    def link_by_index(self) -> Mapping[int, Link]:
         """Root-side links by ifindex, to find the other end of a veth."""
         return {link.index: link for link in self.links.values()}

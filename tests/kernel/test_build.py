@@ -144,14 +144,3 @@ def test_what_is_rendered_builds_the_router(node: Node) -> None:
         name = next((name for name in entry["rules"] if f" {name} " in command), None)
         node.run(*command.split(), text=entry["rules"].get(name))
     assert run_engine(node, [router()])["changed"] is False
-
-
-def test_processes_per_router_are_counted(node: Node) -> None:
-    """The regression guard of speed: not how long it takes, but how many processes it starts."""
-    few, many = [small_router(n) for n in range(5)], [small_router(n) for n in range(15)]
-    with Node("other") as other:
-        other.add_bridge("br-ex")
-        build = [run_engine(n, data)["cost"]["processes"] for n, data in ((node, few), (other, many))]
-        again = [run_engine(n, data)["cost"]["processes"] for n, data in ((node, few), (other, many))]
-    assert (build[1] - build[0]) / 10 == 3  # ip outside, iptables-restore, ip inside
-    assert (again[1] - again[0]) / 10 == 3  # ip, iptables-save, ip6tables-save

@@ -64,7 +64,7 @@ def test_a_router_is_built_and_then_left_alone(switch: OpenVSwitch) -> None:
     built = run(switch, router(), diff=True)
     assert (predicted["routers"], predicted["diff"]) == (built["routers"], built["diff"])
     again = run(switch, router())
-    assert (again["changed"], again["cost"]["processes"]) == (False, 5)  # ip and ovs-vsctl for the node, three for the router
+    assert (again["changed"], again["cost"]["processes"]) == (False, 3)  # ovs-vsctl; iptables-save and ip6tables-save
     [gathered] = run_engine(switch.node, None, "gathered", interface_driver="openvswitch")["gathered"]
     assert gathered == router()
 
@@ -72,7 +72,7 @@ def test_a_router_is_built_and_then_left_alone(switch: OpenVSwitch) -> None:
 def test_all_ports_of_a_run_are_one_transaction(switch: OpenVSwitch) -> None:
     few, many = ([small_router(n) for n in range(first, last)] for first, last in ((0, 2), (2, 12)))
     costs = [run(switch, *routers, state="replaced")["cost"]["processes"] for routers in (few, many)]
-    assert (costs[1] - costs[0]) / 8 == 3  # ip outside, iptables-restore, ip inside; none of ovs-vsctl
+    assert (costs[1] - costs[0]) / 8 == 2  # iptables-restore, ip inside; none of ovs-vsctl
     removed = run(switch)
     assert (removed["changed"], ports(switch)) == (True, [])
     assert removed["cost"]["processes"] < 3 * 12 + 8

@@ -33,7 +33,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.plan import Planner, RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy
-from ansible_collections.netnode.l3.plugins.module_utils.state import NodeState, RootLink, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import Link, NodeState, RouterState
 
 BRIDGES = ("br-ex", "brqweb-network", "brqdb-network")
 
@@ -55,18 +55,18 @@ def converged(data: dict[str, Any], driver: InterfaceDriver | None = None, **opt
     return desired(data, driver, **options).state
 
 
-def node(*links: RootLink, bridges: tuple[str, ...] = BRIDGES, namespaces: Iterable[str] = ()) -> NodeState:
+def node(*links: Link, bridges: tuple[str, ...] = BRIDGES, namespaces: Iterable[str] = ()) -> NodeState:
     """A node with bridges and further root-side devices."""
-    of_bridges = [RootLink(name, number, None, None, True, 1500, True) for number, name in enumerate(bridges, 1)]
+    of_bridges = [Link(name, number, None, None, True, 1500, True) for number, name in enumerate(bridges, 1)]
     return NodeState(frozenset(namespaces), {link.name: link for link in (*of_bridges, *links)})
 
 
-def root_link(name: str, alias: str | None = None) -> RootLink:
+def root_link(name: str, alias: str | None = None) -> Link:
     """A device on the node itself, on no bridge."""
-    return RootLink(name, 99, None, alias, True, 1500, False)
+    return Link(name, 99, None, alias, True, 1500, False)
 
 
-def ovs_driver(ports: Mapping[str, ovs.Port] | None = None, *links: RootLink, **options: Any) -> OpenvswitchDriver:
+def ovs_driver(ports: Mapping[str, ovs.Port] | None = None, *links: Link, **options: Any) -> OpenvswitchDriver:
     """The driver on a node with the bridges br-ex and br-int, and with these ports and devices."""
     there = node(*links, bridges=())
     return OpenvswitchDriver(Options("openvswitch", **options), there, ovs.Database(["br-ex", "br-int"], dict(ports or {})))
@@ -99,7 +99,7 @@ def step(operation: Operation) -> str:  # noqa: PLR0911
     if isinstance(operation, RestoreRules):
         return f"rules of IPv{operation.family}"
     if isinstance(operation, DeleteFlows):
-        return f"end flows {operation.address}"
+        return f"end flows {' '.join(operation.addresses)}"
     if isinstance(operation, Announce):
         return f"announce {operation.address} {operation.device}"
     if isinstance(operation, Serve):

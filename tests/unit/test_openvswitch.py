@@ -82,14 +82,15 @@ INTERNAL = f"-- set Interface {NAME} type=internal {SET}"
 )
 def test_a_port_is_added_and_its_device_moved(namespace: str | None, mac: str | None, mtu: int | None, settings: str) -> None:
     """The switch is told for many routers at once; that the device is there is said once it is where it belongs."""
-    shared, own = ovs_driver().plug(namespace, device(mac, mtu), PLUGGED)
-    assert [(o.namespace, o.actions, step(o)) for o in shared] == [(None, (), f"{ADDED} tag=7 {INTERNAL}")]
     created = (f"device {NAME} created on bridge br-int",)
-    assert [(o.namespace, o.actions, step(o)) for o in own] == [(None, created, f"link set dev {NAME} {settings}")]
+    assert [(o.namespace, o.actions, step(o)) for o in ovs_driver().plug(namespace, device(mac, mtu), PLUGGED)] == [
+        (None, (), f"{ADDED} tag=7 {INTERNAL}"),
+        (None, created, f"link set dev {NAME} {settings}"),
+    ]
 
 
 def test_without_a_tag_none_is_set() -> None:
-    ((adding,), _own) = ovs_driver().plug("qrouter-r1", device(), replace(PLUGGED, tag=None))
+    adding, _moving = ovs_driver().plug("qrouter-r1", device(), replace(PLUGGED, tag=None))
     assert step(adding) == f"{ADDED} {INTERNAL}"
 
 
@@ -108,14 +109,14 @@ def test_without_a_tag_none_is_set() -> None:
     ],
 )
 def test_what_the_database_has_of_a_device(ports: dict[str, ovs.Port], expected: OvsPort | None) -> None:
-    assert ovs_driver(ports).observe({"ifname": NAME, "ifindex": 5}) == expected
+    assert ovs_driver(ports).observe(root_link(NAME)) == expected
 
 
 @pytest.mark.parametrize(("use_namespaces", "expected"), [(True, None), (False, PLUGGED)])
 def test_a_device_that_is_on_the_node_itself_too_is_not_plugged_in(use_namespaces: bool, expected: OvsPort | None) -> None:
     """Then the switch has that one: started anew, a switch in user space makes all its devices anew."""
     driver = ovs_driver(in_database(), root_link(NAME), use_namespaces=use_namespaces)
-    assert driver.observe({"ifname": NAME, "ifindex": 5}) == expected
+    assert driver.observe(root_link(NAME)) == expected
 
 
 def test_ports_with_our_mark_are_ours() -> None:
@@ -204,6 +205,5 @@ def set_ids(**ids: str) -> list[tuple[str, str]]:
     ],
 )
 def test_what_differs_is_set_and_nothing_else(wanted: dict[str, Any], present: dict[str, Any], expected: list[Any]) -> None:
-    shared, own = ovs_driver().adjust(NAME, replace(PLUGGED, **wanted), replace(PLUGGED, **present))
-    assert [(o.actions, step(o)) for o in shared] == [((action,), line) for action, line in expected]
-    assert own == ()
+    operations = ovs_driver().adjust(NAME, replace(PLUGGED, **wanted), replace(PLUGGED, **present))
+    assert [(o.actions, step(o)) for o in operations] == [((action,), line) for action, line in expected]

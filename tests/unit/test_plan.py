@@ -83,7 +83,7 @@ def test_a_router_is_built_from_the_bottom_up() -> None:
         "route 2001:db8:77::/48 via 2001:db8:1::fe dev qr-bbbb0000-we added",
     ]
     assert (result.freed, result.served) == ((), ())
-    assert [action for operation in result.shared for action in operation.actions] == result.actions[:2]
+    assert [action for operation in result.shared for action in operation.actions] == result.actions[:6]
     assert all(operation.namespace is None for operation in result.shared)
     announced = ["10.0.0.1", "10.0.1.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"]
     assert [line.split()[1] for line in steps(result)[-5:]] == announced

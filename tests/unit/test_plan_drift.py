@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, NextHop, RootLink, Route
+from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, Link, NextHop, Route
 
 from ..routers import router
 from .engine_objects import converged, desired, node, planner, steps, with_device
@@ -198,21 +198,21 @@ def test_without_the_external_bridge_a_device_stays_where_it_is() -> None:
     ],
 )
 def test_a_name_that_somebody_else_has_is_not_taken(alias: str | None, whose: str) -> None:
-    taken = RootLink(TAP, 9, None, alias, True, 1500, False)
+    taken = Link(TAP, 9, None, alias, True, 1500, False)
     result = planner(node(taken, namespaces=["qrouter-r9"])).plan(desired(router()), ABSENT)
     assert result.problems == (f"The device {TAP} that port aaaa0000-external-port needs is on the node already and {whose}.",)
     assert not [line for line in steps(result) if TAP in line]
 
 
 def test_a_name_that_will_be_free_is_taken() -> None:
-    planning = planner(node(RootLink(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)))
+    planning = planner(node(Link(TAP, 9, None, "netnode.l3/r9/external", True, 1500, False)))
     planning.free([TAP])
     assert planning.plan(desired(router()), ABSENT).problems == ()
 
 
 @pytest.mark.parametrize("owner", ["r1", "of-the-past"])
 def test_a_stale_device_of_ours_goes(owner: str) -> None:
-    stale = RootLink(TAP, 9, None, f"netnode.l3/{owner}/external", True, 1500, False)
+    stale = Link(TAP, 9, None, f"netnode.l3/{owner}/external", True, 1500, False)
     result = planner(node(stale)).plan(desired(router()), ABSENT)
     assert result.problems == ()
     assert result.actions[0] == f"stale device {TAP} removed"

@@ -14,9 +14,10 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils import plan_node as tested
 from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
+from ansible_collections.netnode.l3.plugins.module_utils.host.known_rules import KnownRules
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
-from ansible_collections.netnode.l3.plugins.module_utils.observe import Place
+from ansible_collections.netnode.l3.plugins.module_utils.observe import Observer, Place
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.plan_node import NodePlan
 from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import (
@@ -59,7 +60,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> PlanRun:
         found = {key if isinstance(key, Place) else Place(key, f"qrouter-{key}"): what for key, what in on_node.items()}
         monkeypatch.setattr(tested, "places", lambda _driver: list(found))
         monkeypatch.setattr(tested, "is_alive", lambda place: place.router_id not in dead)
-        monkeypatch.setattr(tested, "observe_places", lambda wanted, *_more: {p: found.get(p, ABSENT) for p in wanted})
+        observer = Observer(BridgeDriver(Options("bridge"), node()), KnownRules({}))
+        monkeypatch.setattr(observer, "observe", lambda wanted, _desired: {p: found.get(p, ABSENT) for p in wanted})
         options = Options("bridge", metadata_upstream=upstream)
         there = Upstream.unseen(UPSTREAM)
         proxy = MetadataProxy(before or options, there)
@@ -68,7 +70,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> PlanRun:
         proxy = replace(proxy, options=options, upstream=now if upstream else None, **changes)
         driver: InterfaceDriver = BridgeDriver(options, node())
         driver.unavailable = unavailable
-        return tested.plan_node(data(*given), state, options, driver, proxy)
+        return tested.plan_node(data(*given), state, options, driver, proxy, observer)
 
     return plan
 

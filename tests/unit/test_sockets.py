@@ -13,6 +13,7 @@ import socket
 import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.host import sockets
+from ansible_collections.netnode.l3.plugins.module_utils.host.netlink import Netlink
 
 HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ANY4, LOCAL4, ANY6 = "00000000", "0100007F", "0" * 32
@@ -71,9 +72,9 @@ def test_the_kernel_tells_of_a_real_one(family: int, host: str) -> None:
 
 
 def test_without_the_module_the_kernels_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_family: int) -> None:
+    def refuse(_self: Netlink, _kind: int, _body: bytes) -> None:
         raise OSError(2, "sock_diag")
 
-    monkeypatch.setattr(sockets, "_listening", refuse)
+    monkeypatch.setattr(Netlink, "dump", refuse)
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert sockets.listener(server.getsockname()[1]) == str(os.fstat(server.fileno()).st_ino)

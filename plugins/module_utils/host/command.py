@@ -19,7 +19,7 @@ TIMEOUT = 60  # seconds; the longest normal command takes well under one
 # Messages in English, and the directories of network tools, which a bare environment can lack.
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
 
-started = 0  # processes started by this run, for benchmarks and the tests that count
+started: List[str] = []  # the commands of the processes that this run started, for benchmarks and the tests that count
 
 
 class CommandError(Exception):
@@ -53,8 +53,7 @@ def require(commands: Sequence[str]) -> None:
 
 def run(arguments: Sequence[str], text: str = "", accept: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
     """Run a command with ``text`` on its standard input; raise :class:`CommandError` on any other exit status."""
-    global started
-    started += 1
+    started.append(arguments[0])
     try:
         with _input(text) as stdin, subprocess.Popen(
             arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT

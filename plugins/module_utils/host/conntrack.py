@@ -6,16 +6,33 @@
 
 from __future__ import annotations
 
+import re
+from typing import Sequence, Set, Tuple
+
 from .command import CommandError, run
 
 NO_MATCH = "0 flow entries have been deleted"  # said with the same exit status as of an error
 VANISHED = "such conntrack doesn't exist"
 TRIES = 10
+# A flow has two directions, that of its first packet and that of the replies, each with its destination.
+_DESTINATIONS = re.compile(r" dst=(\S+).* dst=(\S+)")
 
 
-def delete_flows_through(address: str) -> None:
-    """Delete the flows that a floating IP carries: those to it, and those that leave with it as their source."""
-    for direction in ("--orig-dst", "--reply-dst"):
+def delete_flows_through(addresses: Sequence[str]) -> None:
+    """Delete the flows that external IPv4 addresses carry: those to them, and those that leave with one as their source.
+
+    Raises :class:`CommandError`.
+    """
+    wanted = set(addresses)
+    found: Set[Tuple[str, str]] = set()
+    # One list for all, since conntrack(8) deletes by one address at a time, and most have no flow.
+    for line in run(["conntrack", "--dump"]).stdout.splitlines():
+        match = _DESTINATIONS.search(line)
+        if match and match.group(1) in wanted:
+            found.add(("--orig-dst", match.group(1)))
+        if match and match.group(2) in wanted:
+            found.add(("--reply-dst", match.group(2)))
+    for direction, address in sorted(found):
         _delete(direction, address)
 
 

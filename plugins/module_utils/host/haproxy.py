@@ -15,12 +15,12 @@ import time
 from contextlib import suppress
 from typing import Callable, FrozenSet, Optional, Set
 
+from . import run_directory
 from .command import CommandError, run
 
-DIRECTORY = "/run/netnode-l3"
-CONFIG = DIRECTORY + "/metadata-proxy.cfg"
-PID_FILE = DIRECTORY + "/metadata-proxy.pid"
-UNLOADED = DIRECTORY + "/metadata-proxy.unloaded"  # there while the process may not have read its configuration
+CONFIG = run_directory.PATH + "/metadata-proxy.cfg"
+PID_FILE = run_directory.PATH + "/metadata-proxy.pid"
+UNLOADED = run_directory.PATH + "/metadata-proxy.unloaded"  # there while the process may not have read its configuration
 UNIT = "netnode-l3-metadata.service"
 COMMAND = "haproxy"
 _LOADED_WITHIN = 10.0  # seconds; a thousand namespaces take a tenth of one
@@ -88,14 +88,13 @@ def load(text: str) -> None:
 
     Raises :class:`CommandError` with what haproxy says; the process that runs then goes on as it was.
     """
-    os.makedirs(DIRECTORY, mode=0o755, exist_ok=True)
-    _write(UNLOADED, "")
-    _write(CONFIG, text)
+    run_directory.write(UNLOADED, "")
+    run_directory.write(CONFIG, text)
     pid = master()
     if pid is None:
         pid = lost_master()
         if pid is not None:
-            _write(PID_FILE, "%d\n" % pid)
+            run_directory.write(PID_FILE, "%d\n" % pid)
     if pid is None:
         _start()
     else:
@@ -116,12 +115,6 @@ def stop() -> None:
     for path in (CONFIG, PID_FILE, UNLOADED):
         with suppress(FileNotFoundError):
             os.unlink(path)
-
-
-def _write(path: str, text: str) -> None:
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
 
 
 def _has_unit() -> bool:

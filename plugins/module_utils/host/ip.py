@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""iproute2: many operations in one process, and reading links, addresses and routes as JSON."""
+"""iproute2: many operations in one process."""
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, Dict, List, Sequence, Set
+from typing import Sequence
 
 from .command import CommandError, run
 
@@ -37,34 +36,3 @@ def batch(lines: Sequence[str]) -> None:
     number = int(match.group(1))
     message = _FAILED_LINE.sub("", result.stderr).strip() or "exit status %d" % result.returncode
     raise BatchError(lines[number - 1], number - 1, message)
-
-
-def _read(lines: Sequence[str], details: bool) -> List[List[Dict[str, Any]]]:
-    """The JSON documents of a batch of ``show`` commands, one for each line."""
-    options = ["-json", "-details"] if details else ["-json"]
-    text = run(["ip", *options, "-batch", "-"], "".join(line + "\n" for line in lines)).stdout
-    decoder, documents, place = json.JSONDecoder(), [], 0
-    try:
-        while place < len(text):
-            if text[place].isspace():
-                place += 1
-                continue
-            document, place = decoder.raw_decode(text, place)
-            documents.append(document)
-    except ValueError:
-        raise CommandError(["ip", *options], "printed what is not JSON: %.60r" % text[place:]) from None
-    if len(documents) != len(lines):
-        raise CommandError(["ip", *options], "printed %d lists for %d commands" % (len(documents), len(lines)))
-    return documents
-
-
-def links_and_routes() -> tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
-    """Links with their addresses, and the routes of all tables, of the namespace that the thread is in."""
-    links, routes = _read(["address show", "route show table all"], details=True)
-    return links, routes
-
-
-def links_and_bridges() -> tuple[List[Dict[str, Any]], Set[str]]:
-    """Links without their addresses, and which of them are bridges, of the namespace that the thread is in."""
-    links, bridges = _read(["link show", "link show type bridge"], details=False)
-    return links, {bridge["ifname"] for bridge in bridges}

@@ -6,12 +6,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 from ..state import IPV4, IPV6
-from .command import run
+from .command import ENVIRONMENT, run
 
 _PREFIX = {IPV4: "iptables", IPV6: "ip6tables"}
+_MULTI_NFT = "xtables-nft-multi"  # the program behind the commands of the nft variant
 COMMANDS = ("iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore")
 LOCK_WAIT = "10"  # seconds to wait for the lock of the legacy variant
+
+
+def use_nftables() -> bool:
+    """Whether both families' commands are of the variant that keeps its rules in nf_tables."""
+    found = (shutil.which(prefix + "-save", path=ENVIRONMENT["PATH"]) for prefix in _PREFIX.values())
+    return all(path is not None and os.path.basename(os.path.realpath(path)) == _MULTI_NFT for path in found)
 
 
 def save(family: int) -> str:

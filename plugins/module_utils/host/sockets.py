@@ -12,42 +12,30 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from contextlib import suppress
-from typing import Iterator, Optional, Tuple
+from typing import Optional
 
-_NETLINK_SOCK_DIAG, _BY_FAMILY, _DUMP = 4, 20, 0x301  # linux/netlink.h, linux/sock_diag.h; NLM_F_REQUEST | NLM_F_DUMP
-_ERROR, _DONE = 2, 3  # linux/netlink.h
+from .netlink import SOCK_DIAG, Netlink
+
+_BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY of linux/sock_diag.h
 _LISTEN = 10  # TCP_LISTEN of net/tcp_states.h
-_HEADER, _REQUEST = struct.Struct("=IHHII"), struct.Struct("=BBBBI48x")  # nlmsghdr, inet_diag_req_v2
-_PORT, _INODE = (_HEADER.size + 4, "!H"), (_HEADER.size + 68, "=I")  # within inet_diag_msg
+_REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2
+_ENTRY = struct.Struct(">4xH62x4s")  # inet_diag_msg: of it the port, and the inode in the machine's order
 
 
 def listener(port: int) -> Optional[str]:
     """The inode of a TCP socket that listens on this port, on whatever address; None when there is none."""
+    found = {}
     try:
-        found = {number: inode for family in (socket.AF_INET6, socket.AF_INET) for number, inode in _listening(family)}
+        with Netlink(SOCK_DIAG) as diag:
+            for family in (socket.AF_INET6, socket.AF_INET):
+                for body in diag.dump(_BY_FAMILY, _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)):
+                    number, inode = _ENTRY.unpack_from(body)
+                    found[number] = str(int.from_bytes(inode, sys.byteorder))
     except OSError:
         return listed_listener(port)
     return found.get(port)
-
-
-def _listening(family: int) -> Iterator[Tuple[int, str]]:
-    """Ports and inodes of listening TCP sockets. Raises OSError."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as diag:
-        request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)
-        diag.send(_HEADER.pack(_HEADER.size + len(request), _BY_FAMILY, _DUMP, 1, 0) + request)
-        while True:
-            data, place = diag.recv(1 << 16), 0
-            while place < len(data):
-                length, kind = struct.unpack_from("=IH", data, place)
-                if kind == _DONE:
-                    return
-                if kind == _ERROR:
-                    raise OSError(-struct.unpack_from("=i", data, place + _HEADER.size)[0], "sock_diag")
-                [port] = struct.unpack_from(_PORT[1], data, place + _PORT[0])
-                [inode] = struct.unpack_from(_INODE[1], data, place + _INODE[0])
-                yield port, str(inode)
-                place += (length + 3) & ~3
 
 
 def listed_listener(port: int) -> Optional[str]:

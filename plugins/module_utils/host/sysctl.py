@@ -9,18 +9,23 @@ Keys are written with slashes (``net/ipv4/ip_forward``), as sysctl(8) takes them
 
 from __future__ import annotations
 
+import os
 from typing import Optional
 
 _ROOT = "/proc/sys/"
+_LONGEST = 4096  # bytes of a value
 
 
 def read(key: str) -> Optional[str]:
     """The value, or None when this kernel (or namespace) has no such parameter."""
     try:
-        with open(_ROOT + key, encoding="ascii") as file:
-            return file.read().strip()
+        descriptor = os.open(_ROOT + key, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    try:
+        return os.read(descriptor, _LONGEST).decode("ascii").strip()
+    finally:
+        os.close(descriptor)
 
 
 def write(key: str, value: str) -> None:

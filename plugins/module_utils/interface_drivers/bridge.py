@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Any, Iterable, List, Mapping, Optional
+from typing import AbstractSet, Iterable, List, Mapping, Optional
 
 from ..model import DEVICE_NAME_LENGTH, EXTERNAL_PREFIX
 from ..operations import Ip, Operation
 from ..options import Options
-from ..state import Attachment, Device, NodeState
-from .driver import MARK, InterfaceDriver, Steps, mark, owner
+from ..state import Attachment, Device, Link, NodeState
+from .driver import MARK, InterfaceDriver, mark, owner
 
 PEER_PREFIX = "tap"
 
@@ -48,13 +48,13 @@ class BridgeDriver(InterfaceDriver):
     def bridge_of(self, network_id: Optional[str]) -> str:
         return self.options.internal_bridge_of(network_id)
 
-    def observe(self, link: Mapping[str, Any]) -> Optional[OuterEnd]:
-        if "link_index" in link:
-            peer = self._by_index.get(link["link_index"])
-            mutual = peer is not None and peer.peer_index == link["ifindex"]
+    def observe(self, link: Link) -> Optional[OuterEnd]:
+        if link.peer_index is not None:
+            peer = self._by_index.get(link.peer_index)
+            mutual = peer is not None and peer.peer_index == link.index
         else:
-            peer = self.node.links.get(link.get("link", ""))
-            mutual = peer is not None and peer.peer == link["ifname"]
+            peer = self.node.links.get(link.peer or "")
+            mutual = peer is not None and peer.peer == link.name
         if peer is None or not mutual:
             return None
         return OuterEnd(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu, peer.bridge_up)
@@ -101,24 +101,22 @@ class BridgeDriver(InterfaceDriver):
             Ip(None, ("bridge %s created" % bridge,), "link set dev %s alias %s up" % (bridge, MARK)),
         ]
 
-    def plug(self, namespace: Optional[str], device: Device, attachment: OuterEnd) -> Steps:
+    def plug(self, namespace: Optional[str], device: Device, attachment: OuterEnd) -> List[Operation]:
         mtu = " mtu %d" % device.mtu if device.mtu else ""
         address = " address %s" % device.mac_address if device.mac_address else ""
         place = " netns %s" % namespace if namespace else ""
         pair = "link add name %s%s type veth peer name %s%s%s%s"
-        return Steps(
-            own=(
-                Ip(None, (), pair % (attachment.peer, mtu, device.name, address, mtu, place)),
-                Ip(None, (), "link set dev %s addrgenmode none" % attachment.peer),
-                Ip(
-                    None,
-                    ("device %s created on bridge %s" % (device.name, attachment.bridge),),
-                    "link set dev %s master %s alias %s up" % (attachment.peer, attachment.bridge, attachment.mark),
-                ),
-            )
-        )
+        return [
+            Ip(None, (), pair % (attachment.peer, mtu, device.name, address, mtu, place)),
+            Ip(None, (), "link set dev %s addrgenmode none" % attachment.peer),
+            Ip(
+                None,
+                ("device %s created on bridge %s" % (device.name, attachment.bridge),),
+                "link set dev %s master %s alias %s up" % (attachment.peer, attachment.bridge, attachment.mark),
+            ),
+        ]
 
-    def adjust(self, name: str, wanted: OuterEnd, present: OuterEnd) -> Steps:
+    def adjust(self, name: str, wanted: OuterEnd, present: OuterEnd) -> List[Operation]:
         peer = present.peer
         changes = []
         if present.bridge != wanted.bridge:
@@ -129,7 +127,7 @@ class BridgeDriver(InterfaceDriver):
             changes.append(("MTU of %s set to %d" % (peer, wanted.mtu), "mtu %d" % wanted.mtu))
         if not present.up:
             changes.append(("device %s set up" % peer, "up"))
-        return Steps(own=tuple(Ip(None, (action,), "link set dev %s %s" % (peer, change)) for action, change in changes))
+        return [Ip(None, (action,), "link set dev %s %s" % (peer, change)) for action, change in changes]
 
     def unplug(self, namespace: Optional[str], device: Device) -> List[Operation]:
         action = ("device %s removed" % device.name,)

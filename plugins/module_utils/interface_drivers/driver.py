@@ -11,7 +11,7 @@ from typing import AbstractSet, Any, ClassVar, Iterable, List, Mapping, NamedTup
 
 from ..operations import Operation
 from ..options import Options
-from ..state import Attachment, Device, NodeState, RootLink
+from ..state import Attachment, Device, Link, NodeState
 
 MARK = "netnode.l3"  # what is ours on the node begins with this
 
@@ -21,13 +21,6 @@ class Owner(NamedTuple):
 
     router_id: str
     network_id: Optional[str]
-
-
-class Steps(NamedTuple):
-    """Operations of a port: ``shared`` come before those of any router alone, see :class:`plan.RouterPlan`."""
-
-    shared: Tuple[Operation, ...] = ()
-    own: Tuple[Operation, ...] = ()
 
 
 def mark(router_id: str, network_id: Optional[str]) -> str:
@@ -63,7 +56,7 @@ class InterfaceDriver(ABC):
     @classmethod
     def on_empty_node(cls, options: Options) -> InterfaceDriver:
         """The driver on a node that has the bridges which must exist, and nothing else."""
-        links = {name: RootLink(name, 0, None, None, True, 1500, True) for name in options.external_bridges}
+        links = {name: Link(name, 0, None, None, True, 1500, True) for name in options.external_bridges}
         return cls(options, NodeState(frozenset(), links))
 
     @abstractmethod
@@ -75,8 +68,8 @@ class InterfaceDriver(ABC):
         """The bridge of an internal network."""
 
     @abstractmethod
-    def observe(self, link: Mapping[str, Any]) -> Optional[Attachment]:
-        """Where a device that is there is plugged in; ``link`` is what ``ip -json link`` prints of it."""
+    def observe(self, link: Link) -> Optional[Attachment]:
+        """Where a device that is there is plugged in."""
 
     @abstractmethod
     def marked(self) -> Mapping[str, str]:
@@ -99,7 +92,7 @@ class InterfaceDriver(ABC):
         return []
 
     @abstractmethod
-    def plug(self, namespace: Optional[str], device: Device, attachment: Any) -> Steps:
+    def plug(self, namespace: Optional[str], device: Device, attachment: Any) -> List[Operation]:
         """Make a device in the namespace and plug it in."""
 
     def must_replace(self, wanted: Any, present: Any) -> bool:
@@ -107,7 +100,7 @@ class InterfaceDriver(ABC):
         return False
 
     @abstractmethod
-    def adjust(self, name: str, wanted: Any, present: Any) -> Steps:
+    def adjust(self, name: str, wanted: Any, present: Any) -> List[Operation]:
         """Put right what differs outside of the namespace of a device that is there."""
 
     @abstractmethod

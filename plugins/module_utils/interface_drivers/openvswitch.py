@@ -12,15 +12,15 @@ ids ``iface-id``, ``iface-status`` and ``attached-mac`` of its interface.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ..host import ovs
 from ..host.command import CommandError
 from ..model import EXTERNAL_PREFIX
 from ..operations import Ip, Operation, Ovs
 from ..options import Options
-from ..state import Attachment, Device, NodeState
-from .driver import InterfaceDriver, Steps, mark, owner
+from ..state import Attachment, Device, Link, NodeState
+from .driver import InterfaceDriver, mark, owner
 
 MARK_ID = "netnode-l3"  # the external id that holds our mark
 
@@ -83,17 +83,15 @@ class OpenvswitchDriver(InterfaceDriver):
     def bridge_of(self, network_id: Optional[str]) -> str:
         return self.options.integration_bridge
 
-    def observe(self, link: Mapping[str, Any]) -> Optional[OvsPort]:
-        port = self.database.ports.get(link["ifname"])
+    def observe(self, link: Link) -> Optional[OvsPort]:
+        port = self.database.ports.get(link.name)
         # When the userspace datapath is started anew, it makes its devices anew, on the node itself; those that were in
         # namespaces stay there, and lead nowhere.
-        if port is None or (self.options.use_namespaces and link["ifname"] in self.node.links):
+        if port is None or (self.options.use_namespaces and link.name in self.node.links):
             return None
         ids = port.external_ids
         active = ids.get("iface-status") == "active"
-        return OvsPort(
-            port.bridge, link["ifname"], ids.get(MARK_ID), ids.get("iface-id"), active, ids.get("attached-mac"), port.tag
-        )
+        return OvsPort(port.bridge, link.name, ids.get(MARK_ID), ids.get("iface-id"), active, ids.get("attached-mac"), port.tag)
 
     def marked(self) -> Mapping[str, str]:
         owners = ((name, owner(port.external_ids.get(MARK_ID))) for name, port in self.database.ports.items())
@@ -119,7 +117,7 @@ class OpenvswitchDriver(InterfaceDriver):
             kind, bridge, bridge, option,
         )  # fmt: skip
 
-    def plug(self, namespace: Optional[str], device: Device, attachment: OvsPort) -> Steps:
+    def plug(self, namespace: Optional[str], device: Device, attachment: OvsPort) -> List[Operation]:
         name = device.name
         created = ("device %s created on bridge %s" % (name, attachment.bridge),)
         add = ["add-port", attachment.bridge or "", name]
@@ -128,15 +126,13 @@ class OpenvswitchDriver(InterfaceDriver):
         settings = ["netns %s" % namespace] if namespace else []
         settings += ["address %s" % device.mac_address] if device.mac_address else []
         settings += ["mtu %d" % device.mtu] if device.mtu else []
-        return Steps(
-            shared=(Ovs(None, (), tuple(add)),), own=(Ip(None, created, "link set dev %s %s" % (name, " ".join(settings))),)
-        )
+        return [Ovs(None, (), tuple(add)), Ip(None, created, "link set dev %s %s" % (name, " ".join(settings)))]
 
     def must_replace(self, wanted: OvsPort, present: OvsPort) -> bool:
         return wanted.bridge != present.bridge
 
-    def adjust(self, name: str, wanted: OvsPort, present: OvsPort) -> Steps:
-        steps = []
+    def adjust(self, name: str, wanted: OvsPort, present: OvsPort) -> List[Operation]:
+        steps: List[Operation] = []
         have = {**present.external_ids, "iface-status": "active" if present.active else ""}
         differing: Dict[str, str] = {key: value for key, value in wanted.external_ids.items() if have.get(key) != value}
         if differing:
@@ -146,7 +142,7 @@ class OpenvswitchDriver(InterfaceDriver):
             steps.append(
                 Ovs(None, ("tag of port %s set to %d" % (name, wanted.tag),), ("set", "Port", name, "tag=%d" % wanted.tag))
             )
-        return Steps(shared=tuple(steps))
+        return steps
 
     def unplug(self, namespace: Optional[str], device: Device) -> List[Operation]:
         action = ("device %s removed" % device.name,)
