@@ -115,11 +115,14 @@ def _subject(operation: Operation) -> str:
 
 
 @contextmanager
-def executing_own(outcomes: Sequence[Outcome], rounds: int) -> Iterator[Callable[[Outcome], object]]:
+def executing_own(
+    outcomes: Sequence[Outcome], rounds: int, done: Callable[[Outcome], None]
+) -> Iterator[Callable[[Outcome], object]]:
     """Execute what is each router's own, several routers at once, and beside what the caller does meanwhile: a router
     begins when it is handed over, and at the end of the context all are done.
 
-    ``outcomes``: the routers that may come. ``rounds``: how often each new address is announced.
+    ``outcomes``: the routers that may come. ``rounds``: how often each new address is announced. ``done``: called for each
+    router that is through with it.
     """
     wanted = rounds > 0 and any(isinstance(operation, Announce) for outcome in outcomes for operation in outcome.plan.own)
     announcer = Announcer(rounds) if wanted else None  # forks: before there are threads
@@ -129,11 +132,12 @@ def executing_own(outcomes: Sequence[Outcome], rounds: int) -> Iterator[Callable
         announcements = outcome.announcements()
         if announcer is not None and announcements:
             announcer.announce(announcements)
+        done(outcome)
 
     begun: List[Future[None]] = []
     try:
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-            yield lambda outcome: begun.append(pool.submit(execute, outcome)) if outcome.plan.own else None
+            yield lambda outcome: begun.append(pool.submit(execute, outcome)) if outcome.plan.own else done(outcome)
         for future in begun:
             future.result()
     finally:

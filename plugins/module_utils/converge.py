@@ -15,6 +15,7 @@ from .apply_jointly import Jointly
 from .errors import Refused
 from .host import haproxy, iptables
 from .host.command import is_there, require
+from .host.progress import Progress
 from .operations import Ip
 from .options import Options
 from .plan_node import Change, NodePlan
@@ -69,14 +70,19 @@ class NodeResult:
     error: Optional[str] = None
 
 
-def converge(plan: NodePlan, options: Options) -> NodeResult:
+def converge(plan: NodePlan, options: Options, progress: Progress) -> NodeResult:
     """Make a planned run happen."""
     by_id = {change.router_id: Outcome(change.plan) for change in plan.changes if change.error is None}
     node = Outcome(plan.node)
     jointly = Jointly([*by_id.values(), node], plan.proxy, plan.proxy_after)
     jointly.execute(lambda outcome: outcome.plan.freed)
     routers = list(by_id.values())
-    with executing_own(routers, options.send_arp_for_ha) as execute_own:
+    progress.begin("converged", len(routers))
+
+    def done(outcome: Outcome) -> None:
+        progress.advance(changed=bool(outcome.actions), failed=outcome.error is not None)
+
+    with executing_own(routers, options.send_arp_for_ha, done) as execute_own:
         for first in range(0, len(routers), AT_ONCE):
             batch = routers[first : first + AT_ONCE]
             jointly.execute(lambda outcome: outcome.plan.shared, batch)

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 from .converge import converge, observe_proxy, predict, require_node
 from .gather import gather_router
 from .host.known_rules import KnownRules
 from .host.lock import exclusive
+from .host.progress import Progress
 from .interface_drivers import interface_driver
 from .interface_drivers.bridge import BridgeDriver
 from .interface_drivers.driver import InterfaceDriver
@@ -36,21 +37,22 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
         return rendered(params["routers"], options, kind)
     require_node(kind.commands)
     if check_mode:
-        return _run(params["routers"], state, options, diff, make_happen=False)
-    with exclusive(options.lock_timeout):
-        return _run(params["routers"], state, options, diff, make_happen=True)
+        return _run(params["routers"], state, options, diff, None)
+    with exclusive(options.lock_timeout), Progress() as progress:
+        return _run(params["routers"], state, options, diff, progress)
 
 
-def _run(data: object, state: str, options: Options, diff: bool, make_happen: bool) -> Dict[str, Any]:
+def _run(data: object, state: str, options: Options, diff: bool, progress: Optional[Progress]) -> Dict[str, Any]:
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
     proxy = observe_proxy(options, thorough=not data)
     known_rules = KnownRules.on_node()
-    observer = Observer(driver, known_rules, proxy.sockets, thorough=diff)  # all rules that are to go are for showing alone
+    # Rules that go with a namespace are read for showing alone.
+    observer = Observer(driver, known_rules, proxy.sockets, thorough=diff, progress=progress)
     plan = plan_node(data, state, options, driver, proxy, observer)
-    if not make_happen:
+    if progress is None:  # check mode
         return node_result(plan, predict(plan), driver, diff)
     known_rules.save(everything=state == "overridden")
-    return node_result(plan, converge(plan, options), driver, diff)
+    return node_result(plan, converge(plan, options, progress), driver, diff)
 
 
 def gathered(driver: InterfaceDriver) -> List[Dict[str, Any]]:

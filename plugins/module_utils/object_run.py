@@ -17,6 +17,7 @@ from .errors import MissingObject, NotRouterData, Refused
 from .gather import gather_router
 from .host.known_rules import KnownRules
 from .host.lock import exclusive
+from .host.progress import Progress
 from .interface_drivers import interface_driver
 from .interface_drivers.driver import InterfaceDriver
 from .observe import Observer, Place, observe_node, places
@@ -119,7 +120,7 @@ def _run(
         data, state = ([edited.router], "replaced") if edited.router is not None else ([{"id": router_id}], "deleted")
         proxy = observe_proxy(options)
         plan = plan_node(data, state, options, driver, proxy, Observer(driver, KnownRules({}), proxy.sockets))
-        result = node_result(plan, predict(plan) if check_mode else converge(plan, options), driver, diff)
+        result = node_result(plan, predict(plan) if check_mode else converge(plan, options, Progress()), driver, diff)
     return _of_one(result, edited.path)
 
 

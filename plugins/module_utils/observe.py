@@ -14,11 +14,25 @@ from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
 from .host import agent, iptables, netns, nftables, rtnetlink, sockets, sysctl
 from .host.command import CommandError
 from .host.known_rules import KnownRules
+from .host.progress import Progress
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX
 from .router_data import ID
 from .rule_set import differing_chains, parse_save, without_agents
-from .state import ABSENT, ACCEPT_RA, FAMILIES, IPV6, Attachment, Device, Link, NodeState, Route, RouterState, Tables
+from .state import (
+    ABSENT,
+    ACCEPT_RA,
+    ADDR_GEN_MODE,
+    FAMILIES,
+    IPV6,
+    Attachment,
+    Device,
+    Link,
+    NodeState,
+    Route,
+    RouterState,
+    Tables,
+)
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
 KERNEL_PROTOCOLS = ("kernel", "ra", "redirect")
@@ -83,7 +97,9 @@ class Observer:
         known_rules: KnownRules,
         sockets_of_proxy: AbstractSet[str] = frozenset(),
         thorough: bool = True,
+        progress: Optional[Progress] = None,
     ) -> None:
+        self._progress = progress or Progress()
         self._driver = driver
         self._thorough = thorough
         self._known_rules = known_rules
@@ -97,6 +113,7 @@ class Observer:
         """
         found: Dict[Place, Any] = {}
         unread: List[_WithoutRules] = []
+        self._progress.begin("read", len(wanted))
         for place in wanted:
             try:
                 seen = self._look(place, desired.get(place.router_id))
@@ -106,6 +123,8 @@ class Observer:
             found[place] = seen
             if isinstance(seen, _WithoutRules):
                 unread.append(seen)
+            else:
+                self._progress.advance()
         if unread:
             with ThreadPoolExecutor(max_workers=READERS) as pool:
                 found.update(zip((seen.place for seen in unread), pool.map(self._read_rules, unread)))
@@ -156,6 +175,7 @@ class Observer:
     def _read_rules(self, seen: _WithoutRules) -> Any:
         """The state with its rule sets, or the error of reading them."""
         namespace = seen.place.namespace
+        self._progress.advance()
         try:
             with netns.entered(namespace):
                 texts = {family: iptables.save(family) for family in FAMILIES}
@@ -209,6 +229,7 @@ class Observer:
 def _sysctls(devices: Mapping[str, Device], place: Place) -> Iterable[str]:
     """Keys of the kernel parameters that are ours."""
     yield from (ACCEPT_RA % name for name in devices if name.startswith(EXTERNAL_PREFIX))
+    yield from (ADDR_GEN_MODE % name for name in devices)
     if place.namespace is not None:
         yield from NAMESPACE_SYSCTLS
         return

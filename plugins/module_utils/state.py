@@ -20,7 +20,10 @@ IPV4 = 4
 IPV6 = 6
 FAMILIES = (IPV4, IPV6)
 
-ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"  # the one kernel parameter of a device that is ours, of the gateway's
+# The kernel parameters of a device that are ours: of the gateway's whether it takes router advertisements, and of each
+# whether it gets a link-local address.
+ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"
+ADDR_GEN_MODE = "net/ipv6/conf/%s/addr_gen_mode"
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,8 @@ def test_a_device_that_is_down_comes_up_with_all_that_the_kernel_took(built: Nod
 
 def test_an_mtu_without_ipv6_is_repaired_with_what_the_kernel_took(built: Node) -> None:
     actions = repair(built, "ip", "link", "set", "dev", GATEWAY, "mtu", "1000")
-    assert actions[:2] == [f"MTU of {GATEWAY} set to 1500", f"sysctl net.ipv6.conf.{GATEWAY}.accept_ra set to 0"]
+    parameters = [f"sysctl net.ipv6.conf.{GATEWAY}.{key} set to 0" for key in ("addr_gen_mode", "accept_ra")]
+    assert actions[:3] == [f"MTU of {GATEWAY} set to 1500", *parameters]
     assert f"address 2001:db8:e::10/64 added to {GATEWAY}" in actions
 
 

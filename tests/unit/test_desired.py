@@ -19,7 +19,7 @@ from ..routers import router
 from .engine_objects import desired
 
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
-ACCEPT_RA = f"net/ipv6/conf/{GATEWAY}/accept_ra"
+ACCEPT_RA, ADDR_GEN_MODE = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "addr_gen_mode"))
 
 
 def with_gateway(**changes: Any) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def test_floating_ips_are_addresses_of_the_gateway_when_installed() -> None:
 
 
 def test_sysctls_of_a_router_without_gateway() -> None:
-    assert desired(router(gateway=None)).state.sysctls == NAMESPACE_SYSCTLS
+    of_devices = {f"net/ipv6/conf/{WEB}/addr_gen_mode": "0", f"net/ipv6/conf/{DB}/addr_gen_mode": "1"}
+    assert desired(router(gateway=None)).state.sysctls == {**NAMESPACE_SYSCTLS, **of_devices}
     assert NAMESPACE_SYSCTLS == {
         "net/ipv4/ip_forward": "1",
         "net/ipv6/conf/all/forwarding": "1",
@@ -99,21 +100,24 @@ def test_sysctls_of_a_router_without_gateway() -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "gateway_ips", "accept_ra"),
+    ("addresses", "gateway_ips", "accept_ra", "addr_gen_mode"),
     [
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "2001:db8:e::1"], "0"),
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "fe80::1"], "0"),
-        (["203.0.113.10/24"], ["203.0.113.1"], "0"),
-        ([], [], "0"),
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1"], "2"),
-        (["2001:db8:e::10/64"], [], "2"),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "2001:db8:e::1"], "0", "0"),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "fe80::1"], "0", "0"),
+        (["203.0.113.10/24"], ["fe80::1"], "0", "0"),
+        (["203.0.113.10/24"], ["203.0.113.1"], "0", "1"),
+        ([], [], "0", "1"),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1"], "2", "0"),
+        (["2001:db8:e::10/64"], [], "2", "0"),
     ],
 )
 def test_router_advertisements_are_taken_where_nothing_else_gives_a_gateway(
-    addresses: list[str], gateway_ips: list[str], accept_ra: str
+    addresses: list[str], gateway_ips: list[str], accept_ra: str, addr_gen_mode: str
 ) -> None:
+    """And a device has a link-local address only where IPv6 is asked for."""
     state = desired(with_gateway(addresses=addresses, gateway_ips=gateway_ips)).state
-    assert state.sysctls == {**NAMESPACE_SYSCTLS, ACCEPT_RA: accept_ra}
+    of_gateway = {ACCEPT_RA: accept_ra, ADDR_GEN_MODE: addr_gen_mode}
+    assert {key: value for key, value in state.sysctls.items() if GATEWAY in key} == of_gateway
 
 
 @pytest.mark.parametrize(

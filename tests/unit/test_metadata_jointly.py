@@ -16,6 +16,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.apply import Outcome
 from ansible_collections.netnode.l3.plugins.module_utils.apply_jointly import Jointly
 from ansible_collections.netnode.l3.plugins.module_utils.host import haproxy, ip
 from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
+from ansible_collections.netnode.l3.plugins.module_utils.host.progress import Progress
 from ansible_collections.netnode.l3.plugins.module_utils.operations import Ip, LoadProxy, Operation, Serve, Unserve
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
@@ -180,7 +181,7 @@ def test_that_the_proxy_could_not_let_go_is_told_in_the_end(node: Node, monkeypa
         proxy_after=text("r2"),
         leaving={"r1": ["tap1"]},
     )
-    result = converge.converge(plan, OPTIONS)
+    result = converge.converge(plan, OPTIONS, Progress())
     [gone] = result.routers
     assert (gone.actions, gone.error, waited) == (("r1 removed",), TROUBLE, ["tap1"])
     assert (result.actions, result.error) == ((), TROUBLE)
@@ -194,7 +195,7 @@ def test_an_error_that_ended_the_plan_is_told_with_it(node: Node, monkeypatch: p
     node.fatal = {"r2"}
     proxy = PROXY.with_text(text("r1", "r2"))
     plan = NodePlan(proxy, [Change("r1", deletion("r1"))], RouterPlan(NODE), proxy_after=text("r2"))
-    [stayed] = converge.converge(plan, OPTIONS).routers
+    [stayed] = converge.converge(plan, OPTIONS, Progress()).routers
     assert stayed.actions == ()
     assert "busy" in (stayed.error or "")
     assert TROUBLE in (stayed.error or "")

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
-from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_RA, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_RA, ADDR_GEN_MODE, RouterState
 
 from ..routers import router
 from .engine_objects import converged, desired, is_empty, node, ovs_driver, planner, steps
@@ -38,7 +38,8 @@ def test_kernel_parameters_are_of_its_devices_and_bridges_alone() -> None:
     expected = {f"net/ipv4/conf/{name}/{key}": value for name in (GATEWAY, WEB, DB) for key, value in of_device.items()}
     for bridge in ("br-ex", "brqweb-network", "brqdb-network"):
         expected[f"net/ipv4/conf/{bridge}/arp_ignore"] = "1"
-    assert STATE.sysctls == {**expected, ACCEPT_RA % GATEWAY: "0"}
+    of_ipv6 = {ADDR_GEN_MODE % GATEWAY: "0", ADDR_GEN_MODE % WEB: "0", ADDR_GEN_MODE % DB: "1"}
+    assert STATE.sysctls == {**expected, **of_ipv6, ACCEPT_RA % GATEWAY: "0"}
 
 
 def test_a_bridge_that_is_not_there_has_no_kernel_parameters() -> None:

@@ -20,12 +20,12 @@ def read(key: str) -> Optional[str]:
     """The value, or None when this kernel (or namespace) has no such parameter."""
     try:
         descriptor = os.open(_ROOT + key, os.O_RDONLY | os.O_CLOEXEC)
+        try:  # a device can go between opening and reading, which is the same error then
+            return os.read(descriptor, _LONGEST).decode("ascii").strip()
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
-    try:
-        return os.read(descriptor, _LONGEST).decode("ascii").strip()
-    finally:
-        os.close(descriptor)
 
 
 def write(key: str, value: str) -> None:
