@@ -1,10 +1,10 @@
 # The targets set up what they need by themselves.
-.PHONY: help venv demo test lint sanity bench clean
+.PHONY: help venv demo test lint sanity bench bench-full clean
 
 help:
 	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
 	@echo "make test    pass every check and test"
-	@echo "make bench   measure building and re-converging routers"
+	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
 	@echo "make venv    only set up"
 
 venv:
@@ -29,6 +29,9 @@ sanity: venv
 
 bench: venv
 	.venv/bin/python -m benchmarks
+
+bench-full: venv
+	.venv/bin/python -m benchmarks --full --write
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,77 +2,72 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Build and re-converge N routers; print a table, and the same as JSON."""
+"""Measure, print a table as the figures come, and with --write make RESULTS.md of them."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from sandbox import Node, run_playbook
-from sandbox.engine import run_engine
+from . import results
+from .health import measure_health
+from .measure import Row, measure_floating_ips, measure_routers
+from .nodes import measure_nodes
+from .report import CASE, ENGINE, HEALTH, NODES, PLAYBOOK, Column, count_of, line
 
-from .routers import benchmark_router
 
-COUNTS = (1, 10, 100, 300)
-RUNS = ("build", "nothing to do")
-COLUMNS = ("routers", "run", "ms per router", "CPU ms per router", "processes per router", "peak MiB", "playbook s")
+@dataclass(frozen=True)
+class Part:
+    """What can be measured by itself: for each count, ``measure`` gives rows.
+
+    ``usual``: the counts of a usual run, which leaves the part out when there are none; ``full``: those of a full one.
+    """
+
+    measure: Callable[[int], Iterator[Row]]
+    columns: Sequence[Column]
+    usual: Sequence[int]
+    full: Sequence[int]
+
+
+PARTS = {
+    "routers": Part(measure_routers, (count_of("routers"), CASE, *ENGINE, *PLAYBOOK), (1, 10, 100, 300), (1, 10, 100, 300, 1000)),
+    "floating-ips": Part(measure_floating_ips, (count_of("floating IPs"), CASE, *ENGINE, *PLAYBOOK), (1000,), (1000, 5000)),
+    "nodes": Part(measure_nodes, (count_of("nodes"), CASE, *NODES), (), (1, 5, 10, 20)),
+    "health": Part(measure_health, (count_of("routers"), *HEALTH), (), (1000,)),
+}
 
 
 def main() -> None:
-    """Measure each count on a node of its own, by the engine alone and by the whole playbook."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("counts", type=int, nargs="*", default=COUNTS)
-    rows: list[dict[str, Any]] = []
-    print(" ".join(f"{column:>20}" for column in COLUMNS))
-    for count in parser.parse_args().counts:
-        for row in measure([benchmark_router(number) for number in range(count)]):
+    """Measure the parts that are named, or all that have counts."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--counts", type=int, nargs="+", help="how many routers, floating IPs or nodes, instead of the usual")
+    parser.add_argument("--full", action="store_true", help="all parts, and the large counts")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md and its picture")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.parts if name not in PARTS]:
+        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    for name in arguments.parts or PARTS:
+        part = PARTS[name]
+        # A part that is named is wanted, even if it is not part of a usual run.
+        usual = part.full if arguments.full or (arguments.parts and not part.usual) else part.usual
+        counts = arguments.counts or usual
+        if counts:
+            rows = _run(name, part, counts)
+            if arguments.write:
+                results.keep(name, rows)
+                results.write()
+
+
+def _run(name: str, part: Part, counts: Sequence[int]) -> list[Row]:
+    print(f"\n{name}\n{line([column.title for column in part.columns], part.columns)}", flush=True)
+    rows = []
+    for count in counts:
+        for row in part.measure(count):
             rows.append(row)
-            print(" ".join(f"{row[column]:>20}" for column in COLUMNS), flush=True)
-    print(json.dumps(rows))
-
-
-def measure(routers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows for building these routers, and for a run with nothing to do."""
-    results, seconds = [], []
-    with Node("engine") as node:
-        node.add_bridge("br-ex")
-        for _run in RUNS:
-            results.append(run_engine(node, routers, send_arp_for_ha=3))
-    _settle(len(routers))
-    with Node("playbook") as node:
-        node.add_bridge("br-ex")
-        host_vars = {"playbook": {"l3_sync_routers": routers, "l3_sync_interface_driver": "bridge"}}
-        for _run in RUNS:
-            started = time.perf_counter()
-            play = run_playbook("netnode.l3.sync", [node], host_vars=host_vars)
-            seconds.append(time.perf_counter() - started)
-            if play.status:
-                raise SystemExit(f"the playbook to measure went wrong:\n{play.output}")
-    _settle(len(routers))
-    return [_row(len(routers), *figures) for figures in zip(RUNS, results, seconds, strict=True)]
-
-
-def _row(count: int, run: str, result: dict[str, Any], playbook_seconds: float) -> dict[str, Any]:
-    if "failed" in result or result["changed"] is not (run == "build"):
-        raise SystemExit(f"{run}: the run to measure went wrong:\n{result['msg']}")
-    cost = result["cost"]
-    return {
-        "routers": count,
-        "run": run,
-        "ms per router": round(cost["seconds"] * 1000 / count, 2),
-        "CPU ms per router": round(cost["cpu_seconds"] * 1000 / count, 2),
-        "processes per router": round(cost["processes"] / count, 2),
-        "peak MiB": round(cost["peak_kib"] / 1024, 1),
-        "playbook s": round(playbook_seconds, 2),
-    }
-
-
-def _settle(routers: int) -> None:
-    """Let the kernel take away the namespaces of a node that has ended; it would compete with the next one."""
-    time.sleep(1 + routers / 50)
+            print(line([column.cell(row) for column in part.columns], part.columns), flush=True)
+    return rows
 
 
 if __name__ == "__main__":

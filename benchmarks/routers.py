@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Routers of the design's size: two internal networks, a gateway, five floating IPs."""
+"""Routers of the design's size (two internal networks, a gateway, five floating IPs), and one with many floating IPs."""
 
 from __future__ import annotations
 
@@ -42,3 +42,24 @@ def benchmark_router(number: int) -> dict[str, Any]:
             for n in range(FLOATING_IPS)
         ],
     }
+
+
+def large_router(floating_ips: int) -> dict[str, Any]:
+    """One router with this many floating IPs (up to 50,000), for machines of its first internal network."""
+    router = benchmark_router(0)
+    router["interfaces"][0]["addresses"] = ["10.1.0.1/16"]
+    router["floating_ips"] = [
+        {
+            "floating_ip_address": f"198.19.{number // 250}.{number % 250 + 1}",
+            "fixed_ip_address": f"10.1.{number // 250}.{number % 250 + 2}",
+        }
+        for number in range(floating_ips)
+    ]
+    return router
+
+
+def with_other_fixed_address(router: dict[str, Any]) -> dict[str, Any]:
+    """The same router; its first floating IP is that of another machine."""
+    first, *others = router["floating_ips"]
+    fixed = first["fixed_ip_address"].rpartition(".")[0] + ".254"
+    return {**router, "floating_ips": [{**first, "fixed_ip_address": fixed}, *others]}

@@ -11,7 +11,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +26,17 @@ _RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+fa
 
 @dataclass(frozen=True)
 class Play:
-    """What ansible-playbook printed, and its closing figures: host -> changed, host -> failed or unreachable tasks."""
+    """What ansible-playbook printed, and its closing figures: host -> changed, host -> failed or unreachable tasks.
+
+    ``cpu_seconds`` are those of the controller and of all that it ran, which with sandboxed nodes is on the same machine.
+    """
 
     status: int
     output: str
     changed: Mapping[str, int]
     failed: Mapping[str, int]
+    seconds: float
+    cpu_seconds: float
 
 
 def run_playbook(
@@ -39,10 +45,13 @@ def run_playbook(
     *arguments: str,
     inventory: Path | None = None,
     host_vars: Mapping[str, Mapping[str, Any]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    started: Callable[[int], object] | None = None,
 ) -> Play:
     """Run a playbook on sandboxed nodes, which are the group ``network_nodes``.
 
-    ``inventory``: a further inventory, with the nodes' data; ``host_vars``: data of single nodes.
+    ``inventory``: a further inventory, with the nodes' data; ``host_vars``: data of single nodes; ``environment``: of
+    ansible-playbook; ``started``: is told its pid.
     """
     hosts = {
         node.name: {
@@ -58,20 +67,29 @@ def run_playbook(
         file.write_text(json.dumps({"network_nodes": {"hosts": hosts}}), encoding="utf-8")
         inventories = ["-i", str(file)] if inventory is None else ["-i", str(inventory), "-i", str(file)]
         command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, playbook, *arguments]
-        result = subprocess.run(
+        settings = {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "false"}
+        began = time.perf_counter()
+        with subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=CHECKOUT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_LOCALHOST_WARNING": "false"},
-            check=False,
-        )
-    recap = _RECAP.findall(result.stdout)
+            env={**os.environ, **settings, **(environment or {})},
+        ) as process:
+            if started is not None:
+                started(process.pid)
+            assert process.stdout is not None
+            output = process.stdout.read()
+            _pid, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+    recap = _RECAP.findall(output)
     return Play(
-        status=result.returncode,
-        output=result.stdout,
+        status=process.returncode,
+        output=output,
         changed={host: int(changed) for host, changed, _unreachable, _failed in recap},
         failed={host: int(unreachable) + int(failed) for host, _changed, unreachable, failed in recap},
+        seconds=time.perf_counter() - began,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
     )
