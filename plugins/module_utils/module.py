@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import time
 from typing import Any, Callable, Dict, Mapping
 
@@ -33,12 +35,26 @@ def run_module(module: Any, work: Callable[[Mapping[str, Any], bool, bool], Dict
     ``module`` is an ``AnsibleModule``; the engine does not import Ansible.
     """
     started = time.monotonic()
+    gc.disable()  # a fifth of an idle run went into looking for cycles, in a process that ends in a moment
+    params = _without_json(module.params)
+    if isinstance(params.get("routers"), list):  # the result echoes the parameters: not all the routers, but their number
+        module.params = {**params, "routers": len(params["routers"])}
     try:
-        result = work(module.params, module.check_mode, module._diff)
+        result = work(params, module.check_mode, module._diff)
     except (RunError, CommandError, Inaccessible) as error:
         module.fail_json(msg=str(error))
     except OSError as error:  # of one of the few files that the engine has
         module.fail_json(msg="%s: %s" % (error.filename or "system call", error.strerror))
     for warning in result.pop("warnings", ()):
         module.warn(warning)
-    module.exit_json(**result, duration=round(time.monotonic() - started, 3))
+    module.exit_json(**result, success="failed" not in result, duration=round(time.monotonic() - started, 3))
+
+
+def _without_json(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters with routers that were given as the text of JSON; what is no JSON is left for the check of the data."""
+    if isinstance(params.get("routers"), str):
+        try:
+            return {**params, "routers": json.loads(params["routers"])}
+        except ValueError:
+            pass
+    return params

@@ -30,6 +30,7 @@ options:
       - Checked as a whole before anything is touched. A router with errors is left exactly as it is on the node and
         reported, and the others are converged.
       - Required unless O(state=gathered). With O(state=deleted) only C(id) of each matters.
+      - A list, or the text of one in JSON. Text is much quicker when there are many, since Ansible looks into lists.
     type: raw
   state:
     description:
@@ -175,6 +176,10 @@ rendered:
     error:
       description: What is wrong with the router, only there when something is.
       type: str
+success:
+  description: Whether nothing failed. A run that was refused as a whole does not say so.
+  returned: the run was not refused
+  type: bool
 duration:
   description: How many seconds the run took on the node.
   returned: success

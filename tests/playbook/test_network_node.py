@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role network_node: one look at a node that is in order, and nothing of what differs escapes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import Node, run_playbook
+from sandbox.playbook import CHECKOUT, Play
+
+MODULES, SYSCTLS = "/etc/modules-load.d/netnode-l3.conf", "/etc/sysctl.d/60-netnode-l3.conf"
+UNIT = "/etc/systemd/system/netnode-l3-metadata.service"
+PLAYBOOK = """
+- hosts: network_nodes
+  gather_facts: false
+  roles: [netnode.l3.network_node]
+"""
+VARIABLES: dict[str, Any] = {
+    "network_node_external_bridge": "br-made",
+    "network_node_sysctls": {
+        "net.ipv4.conf.default.rp_filter": 2,
+        "net.ipv4.ip_local_port_range": "20000 60000",  # the kernel says it with a tab
+        "net.none.such": 1,
+    },
+}
+
+
+def prepare(node: Node, directory: Path, *arguments: str, **variables: Any) -> Play:
+    playbook = directory / "prepare.yml"
+    playbook.write_text(PLAYBOOK)
+    return run_playbook(str(playbook), [node], *arguments, host_vars={node.name: {**VARIABLES, **variables}})
+
+
+def tasks(play: Play) -> list[str]:
+    """The names of the tasks that were begun; of those of a role without its name."""
+    lines = [line for line in play.output.splitlines() if line.startswith("TASK [")]
+    return [line.partition("[")[2].rpartition("]")[0].rpartition(" : ")[2] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with Node("prepared") as node:
+        play = prepare(node, tmp_path_factory.mktemp("playbook"))
+        assert play.status == 0, play.output
+        yield node
+
+
+def test_a_node_in_order_is_only_looked_at(prepared: Node, tmp_path: Path) -> None:
+    for arguments in ((), ("--check",)):
+        play = prepare(prepared, tmp_path, *arguments)
+        assert (play.status, play.changed) == (0, {"prepared": 0}), play.output
+        assert tasks(play)[1:] == ["Look whether the node is in order", "Put the node in order"], play.output
+        assert "skipping: [prepared]" in play.output
+
+
+@pytest.mark.parametrize(
+    ("drift", "look", "shown"),
+    [
+        (f"echo net.core.somaxconn = 1 >> {SYSCTLS}", f"cat {SYSCTLS}", "-net.core.somaxconn = 1"),
+        (f"chmod 0600 {SYSCTLS}", f"stat -c %a {SYSCTLS}", '+    "mode": "0644"'),
+        (f"rm {MODULES}", f"cat {MODULES}", "+nf_conntrack"),
+        ("chmod 0777 /etc/sysctl.d", "stat -c %a /etc/sysctl.d", '+    "mode": "0755"'),
+        ("sysctl net.ipv4.conf.default.rp_filter=1", "sysctl net.ipv4.conf.default.rp_filter", "changed: [prepared]"),
+        ("sysctl net.ipv4.ip_local_port_range='20000 50000'", "sysctl net.ipv4.ip_local_port_range", "changed: [prepared]"),
+        ("ip link delete br-made", "ip -brief link show br-made | cut -c 1-20", "changed: [prepared]"),
+    ],
+)
+def test_what_differs_is_seen_by_check_mode_and_put_right(
+    prepared: Node, tmp_path: Path, drift: str, look: str, shown: str
+) -> None:
+    def seen() -> str:
+        return prepared.run("sh", "-c", look, check=False).stdout
+
+    before = seen()
+    prepared.run("sh", "-c", drift)
+    drifted = seen()
+    assert before != drifted
+    predicted = prepare(prepared, tmp_path, "--check", "--diff")
+    assert predicted.status == 0, predicted.output
+    assert shown in predicted.output
+    assert predicted.changed == {"prepared": 1}, predicted.output
+    assert seen() == drifted
+    done = prepare(prepared, tmp_path)
+    assert (done.status, seen()) == (0, before), done.output
+    assert done.changed["prepared"] == (2 if "br-made" in drift else 1), done.output  # made, and set up
+    assert prepare(prepared, tmp_path, "--check").changed == {"prepared": 0}
+
+
+def test_a_value_that_the_kernel_says_otherwise_is_set_once(prepared: Node, tmp_path: Path) -> None:
+    rewritten = {"network_node_sysctls": {**VARIABLES["network_node_sysctls"], "net.ipv4.ip_local_reserved_ports": "8080,8081"}}
+    assert prepare(prepared, tmp_path, **rewritten).changed == {"prepared": 2}  # the file and the value
+    assert prepared.run("sysctl", "-n", "net.ipv4.ip_local_reserved_ports").stdout == "8080-8081\n"
+    assert prepare(prepared, tmp_path, **rewritten).changed == {"prepared": 0}
+    assert prepare(prepared, tmp_path).changed == {"prepared": 1}
+
+
+def test_a_missing_command_is_seen(prepared: Node, tmp_path: Path) -> None:
+    path = prepared.run("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin command -v conntrack").stdout.strip()
+    prepared.run("mount", "--bind", "/dev/null", path)
+    try:
+        play = prepare(prepared, tmp_path, "--check")
+    finally:
+        prepared.run("umount", path)
+    assert "Install the packages of the missing commands" in tasks(play), play.output
+
+
+def test_the_unit_is_looked_at_where_there_is_systemd_and_metadata(prepared: Node, tmp_path: Path) -> None:
+    metadata = {"l3_sync_metadata_upstream": "unix:/run/metadata"}
+    assert len(tasks(prepare(prepared, tmp_path, **metadata))) == 3
+    prepared.run("mkdir", "-p", "/run/systemd/system")
+    assert prepare(prepared, tmp_path, "--check").changed == {"prepared": 0}
+    assert prepare(prepared, tmp_path, "--check", **metadata).changed == {"prepared": 1}
+    unit = CHECKOUT / "roles" / "network_node" / "files" / "netnode-l3-metadata.service"
+    prepared.run("install", "-m", "0644", "/dev/stdin", UNIT, text=unit.read_text(encoding="utf-8"))
+    assert len(tasks(prepare(prepared, tmp_path, "--check", **metadata))) == 3
+    prepared.run("sed", "-i", "s/on-failure/always/", UNIT)
+    play = prepare(prepared, tmp_path, "--check", "--diff", **metadata)
+    assert "+Restart=on-failure" in play.output, play.output
+
+
+def test_without_kernel_parameters_and_bridge(node: Node, tmp_path: Path) -> None:
+    nothing: dict[str, Any] = {"network_node_external_bridge": "", "network_node_sysctls": {}}
+    first = prepare(node, tmp_path, **nothing)
+    assert first.status == 0, first.output
+    again = prepare(node, tmp_path, **nothing)
+    assert (again.changed, len(tasks(again))) == ({"node": 0}, 3), again.output
