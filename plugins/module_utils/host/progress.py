@@ -21,7 +21,8 @@ INTERVAL = 1.0  # seconds from the beginning to the first writing, and from one 
 
 
 class Progress:
-    """Counts routers, stage by stage; a context manager, which removes the file in the end.
+    """Counts routers, stage by stage. A context manager: the file is written within the context alone, and removed in its
+    end; outside of one, as in check mode, the counting leaves no trace.
 
     The file is an object with ``stage`` (``read`` or ``converged``: what is done with routers), ``routers`` (how many there
     are), and how many of them are ``done``, ``changed`` and ``failed``.
@@ -29,11 +30,12 @@ class Progress:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._due = time.monotonic() + INTERVAL
+        self._due = float("inf")
         self._written = False
         self.begin("read", 0)
 
     def __enter__(self) -> Progress:
+        self._due = time.monotonic() + INTERVAL
         return self
 
     def __exit__(
