@@ -21,7 +21,7 @@ from sandbox import Node
 from sandbox.engine import run_engine
 
 _DIRECTORY = "/run/floor"
-_BRIDGE = re.compile(r"link add name (\S+) type bridge")
+_BRIDGE = re.compile(r"link set dev \S+ name (\S+) alias .*")  # the step that gives a bridge its name
 _TIME = re.compile(r"(\d+)m([\d.]+)s")
 _QUESTIONS = "address show\nroute show table all\n"
 _READ_BACK = f"""
@@ -47,10 +47,13 @@ ip -batch {_DIRECTORY}/unbridge
 
 @dataclass
 class Steps:
-    """What makes one router: lines for ``ip`` outside, kernel parameters, rule sets by command, lines for ``ip`` inside."""
+    """What makes one router: lines for ``ip`` outside, kernel parameters of the node and of the router, rule sets by command,
+    lines for ``ip`` inside.
+    """
 
     namespace: str = ""
     outside: list[str] = field(default_factory=list)
+    node_parameters: list[tuple[str, str]] = field(default_factory=list)
     parameters: list[tuple[str, str]] = field(default_factory=list)
     rules: dict[str, str] = field(default_factory=dict)
     inside: list[str] = field(default_factory=list)
@@ -64,8 +67,10 @@ def steps_of(rendered: dict[str, Any], done: set[str]) -> Steps:
         if command.startswith(inside):
             steps.inside.append(command.removeprefix(inside))
         elif command.startswith(run_inside + "sysctl -w "):
-            key, _equals, value = command.rpartition(" ")[2].partition("=")
-            steps.parameters.append((key, value))
+            steps.parameters.append(_parameter(command))
+        elif command.startswith("sysctl -w "):
+            steps.node_parameters += [_parameter(command)] if command not in done else []
+            done.add(command)
         elif command in {f"{run_inside}{restore} --noflush" for restore in steps.rules}:
             pass
         elif command.startswith(("ip link ", "ip netns add ")):
@@ -77,9 +82,18 @@ def steps_of(rendered: dict[str, Any], done: set[str]) -> Steps:
     return steps
 
 
+def _parameter(command: str) -> tuple[str, str]:
+    key, _equals, value = command.rpartition(" ")[2].partition("=")
+    return key, value
+
+
+def _settings(parameters: list[tuple[str, str]]) -> list[str]:
+    return [f"echo {value} >/proc/sys/{key}" for key, value in parameters]
+
+
 def script_inside(steps: Steps, directory: str) -> str:
     """What a shell in the router's namespace does, with the files in this directory."""
-    lines = [f"echo {value} >/proc/sys/{key}" for key, value in steps.parameters]
+    lines = _settings(steps.parameters)
     lines += [f"{restore} --noflush <{directory}/{restore}" for restore in steps.rules]
     return "\n".join([*lines, f"exec ip -batch {directory}/inside", ""])
 
@@ -103,6 +117,7 @@ class Floor:
             for name, text in {**files, "script": script_inside(steps, directory)}.items():
                 self._write(f"{directory}/{name}", text)
             script.append(f"ip -batch {directory}/outside")
+            script += _settings(steps.node_parameters)
             script.append(f"nsenter --net=/run/netns/{shlex.quote(steps.namespace)} /bin/sh -e {directory}/script")
         self._write(f"{_DIRECTORY}/unbridge", _lines(f"link delete dev {bridge}" for bridge in bridges))
         self._write(f"{_DIRECTORY}/questions", _QUESTIONS)

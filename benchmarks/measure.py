@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sandbox import Node
-from sandbox.engine import DEFAULTS, run_engine
+from sandbox.engine import DEFAULTS, How, run_engine
 
 from .cases import Case, many_floating_ips, many_routers
 from .floor import Floor
@@ -94,7 +94,7 @@ def run_case(node: Node, case: Case, **options: Any) -> Figures:
     if case.drift:
         node.run("/bin/sh", "-e", text=case.drift)
     options = {**OPTIONS, **options}
-    result = run_engine(node, case.routers, case.state, **options)
+    result = run_engine(node, case.routers, case.state, how=How(fresh=True), **options)
     if "failed" in result:
         raise SystemExit(f"{case.name}: {result['msg']}")
     changed = {entry["id"] for entry in result["routers"] if entry["changed"]}

@@ -12,7 +12,7 @@ from typing import Any
 
 from .measure import ROUNDS, ROUTERS_IN_ROUNDS
 from .nodes import ROUTERS
-from .report import CASE, ENGINE, HEALTH, NODES, PLAYBOOK, Column, count_of, markdown
+from .report import CASE, ENGINE, HEALTH, NEUTRON, NODES, PLAYBOOK, Column, count_of, markdown
 
 PICTURE = "time-by-routers.svg"
 _INTRODUCTION = f"""# Results
@@ -55,6 +55,10 @@ _PLAYBOOK = """The whole playbook `netnode.l3.sync`, from start to end; the firs
 CPU s" is of all that the connection started on the node, and "controller CPU s" of Ansible alone. "Controller MiB" is
 the most memory of `ansible-playbook` and its workers together (Pss, sampled ten times a second).
 """
+_NEUTRON = """A real Neutron server on the same machine, with one process for its API and one for its message bus, is asked
+for all routers of a node. "s" and "CPU s" are of asking alone, "CPU s" only the controller's. "requests" are those to
+the API, for at most 1,000 objects each, or calls by the message bus. The playbook has nothing to do on the node.
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,10 @@ _SECTIONS = {
     "nodes": _Section(
         "Many nodes in one play",
         (f"Each node has {ROUTERS} routers.\n", (_NODES, CASE, *NODES)),
+    ),
+    "neutron": _Section(
+        "Neutron as the source",
+        (_NEUTRON, (_ROUTERS, CASE, *NEUTRON)),
     ),
     "health": _Section(
         "A large node with metadata",

@@ -61,6 +61,14 @@ NODES = (
     Column("kB to each node", lambda row: row["playbook_bytes_sent"] / row["count"] / 1000, 1),
     Column("controller MiB", lambda row: row["controller_kib"] / 1024, 1),
 )
+NEUTRON = (
+    Column("s", lambda row: row["seconds"], 2),
+    Column("ms each", lambda row: row["seconds"] * 1000 / row["count"], 2),
+    Column("CPU s", lambda row: row["cpu_seconds"], 2),
+    Column("requests", lambda row: row["requests"]),
+    Column("playbook s", lambda row: row["playbook_seconds"], 2),
+    Column("controller MiB", lambda row: row["controller_kib"] / 1024, 1),
+)
 _DIGITS = {"s": 2, "ms": 1, "MiB": 1, "": 0}  # by unit
 HEALTH = (
     Column("what", lambda row: str(row["what"])),

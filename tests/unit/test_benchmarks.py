@@ -29,7 +29,7 @@ def rendered(*numbers: int) -> list[dict[str, Any]]:
 def test_the_floor_does_all_that_the_engine_would() -> None:
     [entry] = rendered(7)
     steps = steps_of(entry, set())
-    count = len(steps.outside) + len(steps.parameters) + len(steps.rules) + len(steps.inside)
+    count = len(steps.outside) + len(steps.node_parameters) + len(steps.parameters) + len(steps.rules) + len(steps.inside)
     assert count == len(entry["commands"])
     assert steps.outside[-1].endswith("up")
     assert ("net/ipv4/ip_forward", "1") in steps.parameters
