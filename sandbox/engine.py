@@ -7,9 +7,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .node import Node
 
@@ -28,9 +34,18 @@ DEFAULTS = {
     "gateway_external_network_id": None,
     "send_arp_for_ha": 0,
     "max_deletions": "100%",
+    "protected_routers": [],
+    "confirm_timeout": 0.0,
     "lock_timeout": 60.0,
 }
-NODE_OPTIONS = ("router_id", "handle_internal_only_routers", "gateway_external_network_id", "max_deletions")
+NODE_OPTIONS = (
+    "router_id",
+    "handle_internal_only_routers",
+    "gateway_external_network_id",
+    "max_deletions",
+    "protected_routers",
+    "confirm_timeout",
+)
 OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
     "router": {"state": "present", "enable_snat": True, "gateway": None, "routes": []},
     "interface": {
@@ -46,48 +61,38 @@ OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
 # A prefix for a run by nobody, who may read the checkout wherever it is.
 READING = "+dac_read_search"
 WITHOUT_ROOT = ("setpriv", "--reuid=65534", "--clear-groups", f"--inh-caps={READING}", f"--ambient-caps={READING}")
-# Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling.
-_PYTHON = ("env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache", "/usr/bin/python3")
-_RUNNER = """
-import collections, json, resource, sys, time
-request = json.load(sys.stdin)
-sys.path.insert(0, request["path"])
-from ansible_collections.netnode.l3.plugins.module_utils import module, node_run, object_run
-from ansible_collections.netnode.l3.plugins.module_utils.host import command, ip
+# Byte code is kept beside the tree, whatever the environment says: most of a small run would be compiling. Signals do what
+# they usually do, whoever runs the tests.
+_BYTE_CODE = ("-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_COLLECTIONS}/pycache")
+_PYTHON = ("env", "--default-signal", *_BYTE_CODE, "/usr/bin/python3")
+_LONGEST = 600  # seconds
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # of the process itself, and as its parent tells it
 
-class Module:
-    params, check_mode, _diff, warnings = request["params"], request["check"], request["diff"], []
-    def warn(self, warning):
-        self.warnings.append(warning)
-    def exit_json(self, **result):
-        if self.warnings:
-            result["warnings"] = self.warnings
-        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-        result["cost"] = {
-            "ip_lines": ip_lines,
-            "seconds": time.perf_counter() - started,
-            "cpu_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-            "processes": len(command.started),
-            "commands": dict(collections.Counter(command.started)),
-            "peak_kib": own.ru_maxrss,
-        }
-        json.dump(result, sys.stdout)
-        sys.stdout.flush()
-        sys.exit(0)
-    def fail_json(self, msg):
-        self.exit_json(failed=True, msg=msg)
 
-ip_lines = 0
-batch = ip.batch
-def counted(lines):
-    global ip_lines
-    ip_lines += len(lines)
-    batch(lines)
-ip.batch = counted
+class Killed(Exception):
+    """The process of the run ended without a result."""
 
-started = time.perf_counter()
-module.run_module(Module(), getattr(node_run, request["work"], None) or getattr(object_run, request["work"]))
-"""
+
+@dataclass(frozen=True)
+class How:
+    """How a run is done. By a fork of a process that has the engine in memory, unless ``fresh`` or with a ``prefix``, which is
+    put before the command.
+
+    ``end_before``: the number of the step before which the run is killed (SIGKILL); its ``cost`` says how many ``steps``
+    there are. ``settings``: names of ``host.command`` and other values for them.
+    """
+
+    fresh: bool = False
+    prefix: Sequence[str] = ()
+    end_before: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+USUAL = How()
+_PROGRAM = Path(__file__).with_name("engine_server.py")
+_SOCKET = "/run/overlay/engine.sock"
+_servers: WeakKeyDictionary[Node, subprocess.Popen[str]] = WeakKeyDictionary()
+_starting = Lock()
 
 
 def run_engine(
@@ -97,20 +102,28 @@ def run_engine(
     *,
     check: bool = False,
     diff: bool = False,
-    prefix: Sequence[str] = (),
+    how: How = USUAL,
     **options: Any,
 ) -> dict[str, Any]:
-    """Do what the module ``l3_routers`` does and return its result, with what it took as ``cost``.
+    """Do what the module ``l3_routers`` does and return its result, with what it took as ``cost``. ``options``: the module's."""
+    return _run(node, "routers", {**DEFAULTS, "routers": routers, "state": state, **options}, check, diff, how)
 
-    ``options`` are the module's; ``prefix`` is put before the command.
-    """
-    return _run(node, "run_node", {**DEFAULTS, "routers": routers, "state": state, **options}, check, diff, prefix)
+
+def run_probe(node: Node, routers: object = None, state: str = "overridden", **options: Any) -> dict[str, Any]:
+    """Do what the module ``l3_probe`` does and return its result. ``options``: the module's."""
+    params = {**DEFAULTS, "routers": routers, "state": state, "timeout": 0.5, **options}
+    return _run(node, "probe", params, False, False, USUAL)
+
+
+def run_confirm(node: Node, state: str = "confirmed", *, check: bool = False) -> dict[str, Any]:
+    """Do what the module ``l3_confirm`` does and return its result."""
+    return _run(node, "confirm", {"state": state}, check, False, USUAL)
 
 
 def run_object(node: Node, kind: str, *, check: bool = False, diff: bool = False, **params: Any) -> dict[str, Any]:
     """Do what the module ``l3_<kind>`` of a single object does and return its result; ``params`` are its options."""
     options = {name: value for name, value in DEFAULTS.items() if name not in NODE_OPTIONS}
-    return _run(node, f"run_{kind}", {**options, **OBJECT_DEFAULTS[kind], **params}, check, diff, ())
+    return _run(node, kind, {**options, **OBJECT_DEFAULTS[kind], **params}, check, diff, USUAL)
 
 
 def run_python(node: Node, source: str) -> Any:
@@ -119,8 +132,44 @@ def run_python(node: Node, source: str) -> Any:
     return json.loads(node.run(*_PYTHON, "-c", lines).stdout)
 
 
-def _run(node: Node, work: str, params: dict[str, Any], check: bool, diff: bool, prefix: Sequence[str]) -> dict[str, Any]:
-    request = {"path": str(_COLLECTIONS), "work": work, "params": params, "check": check, "diff": diff}
-    done = node.run(*prefix, *_PYTHON, "-c", _RUNNER, text=json.dumps(request), timeout=600)
-    result: dict[str, Any] = json.loads(done.stdout)
+def _run(node: Node, work: str, params: dict[str, Any], check: bool, diff: bool, how: How) -> dict[str, Any]:
+    request = {
+        "work": work,
+        "params": params,
+        "check": check,
+        "diff": diff,
+        "end_before": how.end_before,
+        "settings": how.settings,
+    }
+    text = json.dumps(request)
+    if how.fresh or how.prefix:
+        done = node.run(*how.prefix, *_PYTHON, str(_PROGRAM), "-", text=text, timeout=_LONGEST, check=False)
+        if done.returncode not in (0, *_KILLED):
+            raise RuntimeError(f"{node.name}: the engine failed:\n{done.stderr}")
+        said = done.stdout
+    else:
+        said = _ask_server(node, text)
+    if not said:
+        raise Killed(f"the run on {node.name} ended before its end")
+    answer = json.loads(said)
+    if "traceback" in answer:
+        raise RuntimeError(f"{node.name}: the engine failed:\n{answer['traceback']}")
+    result: dict[str, Any] = answer["result"]
     return result
+
+
+def _ask_server(node: Node, text: str) -> str:
+    """Have the node's server do a run, starting it when there is none. Empty when the run was killed."""
+    with _starting:
+        if node not in _servers:
+            server = _servers[node] = node.start(*_PYTHON, str(_PROGRAM), _SOCKET)
+            assert server.stdout is not None
+            if server.stdout.readline() != "ready\n":
+                raise RuntimeError(f"{node.name}: no server of the engine: {server.stdout.read()}")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_LONGEST)
+        connection.connect(str(node.file(_SOCKET)))
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile(encoding="utf-8") as answer:
+            return answer.read()

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron import routers_from_neutron
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.router_data import routers_from_neutron
 from sandbox import Node
 
 _DATA = Path(__file__).parent / "data" / "agent-built"

@@ -6,19 +6,41 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
+import time
 
 from sandbox import Node
 
+_SETTLED_WITHIN = 10.0  # seconds
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
+_LIFETIMES = ("valid_life_time", "preferred_life_time")  # where there are some, ip says "dynamic" as well
 _VOLATILE = ("ifindex", "link_index", "link_netnsid", "qdisc", "operstate", "linkmode", "txqlen", "group", "link", "permaddr")
 
 
-def snapshot(node: Node) -> dict[str, object]:
-    """Namespace ("" is the node's own) -> links with addresses, routes, rules, parameters."""
-    text = node.run("/bin/sh", "-c", _READ, "sh", *_SYSCTLS).stdout
-    return {name: _namespace(*parts) for name, *parts in (block.split("\x02") for block in text.split("\x01")[1:])}
+def snapshot(node: Node, namespaces: str = "*") -> dict[str, object]:
+    """Namespace ("" is the node's own) -> links with addresses, routes, rules, parameters, policy rules.
+
+    ``namespaces``: of those the names of which fit.
+    """
+    deadline = time.monotonic() + _SETTLED_WITHIN
+    while True:
+        text = node.run("/bin/sh", "-c", _READ, "sh", namespaces, *_SYSCTLS).stdout
+        blocks = [block.split("\x02") for block in text.split("\x01")[1:]]
+        if time.monotonic() > deadline or not any(_is_settling(links) for _name, links, *_parts in blocks):
+            return {name: _namespace(*parts) for name, *parts in blocks}
+        time.sleep(0.05)
+
+
+def _is_settling(links: str) -> bool:
+    """Whether the kernel still looks if somebody else has an IPv6 address: it makes some routes only then."""
+    return any(
+        address.get("tentative") and not address.get("dadfailed")
+        for link in json.loads(links)
+        if "LOWER_UP" in link.get("flags", ())
+        for address in link.get("addr_info", ())
+    )
 
 
 # One process enters the node and reads all of it: \001 begins a namespace, \002 a part.
@@ -29,14 +51,51 @@ read='
     ip -details -oneline route show table all; printf "\002"
     iptables-save; printf "\002"
     ip6tables-save; printf "\002"
-    sysctl -n "$@" 2>/dev/null
+    sysctl -n "$@" 2>/dev/null; printf "\002"
+    ip rule; ip -6 rule
 '
+names=$1; shift
 /bin/sh -c "$read" sh "" "$@"
-for file in /run/netns/*; do
+for file in /run/netns/$names; do
     [ -e "$file" ] && nsenter --net="$file" /bin/sh -c "$read" sh "${file##*/}" "$@"
 done
 exit 0
 """
+
+
+# Whatever was made goes, and not by the engine, whose removal is under test.
+_EMPTY = """
+if [ -e /run/netnode-l3/metadata-proxy.pid ]; then kill -9 $(cat /run/netnode-l3/metadata-proxy.pid); fi
+rm -rf /run/netnode-l3
+if [ -S /run/openvswitch/db.sock ]; then
+    for bridge in $(ovs-vsctl list-br); do
+        for port in $(ovs-vsctl list-ports "$bridge"); do ovs-vsctl del-port "$port"; done
+    done
+fi
+for name in $(ls /run/netns); do ip netns delete "$name"; done
+for link in $(ls /sys/class/net); do case $link in tap*|brq*|l3-*) ip link delete "$link" 2>/dev/null;; esac; done
+for link in $(ls /sys/class/net); do case $link in tap*|brq*|l3-*) echo "$link";; esac; done
+"""
+
+
+def empty(node: Node) -> None:
+    """Have a node as it was before the first run."""
+    left = node.run("/bin/sh", "-c", _EMPTY).stdout
+    assert left == "", left
+
+
+# Namespaces that are deleted go later, one after the other, and their devices with them: the last one tells.
+_MARKER = """
+ip netns add marker && ip link add marker type veth peer name inner netns marker && ip netns delete marker
+while [ -e /sys/class/net/marker ]; do sleep 0.005; done
+"""
+
+
+def settle(node: Node) -> None:
+    """After a run that was killed: wait for its commands, which hold its lock, and for the kernel."""
+    with node.file("/run/netnode-l3.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    node.run("/bin/sh", "-c", _MARKER)
 
 
 def differences(before: dict[str, object], after: dict[str, object], path: str = "") -> list[str]:
@@ -54,13 +113,14 @@ def differences(before: dict[str, object], after: dict[str, object], path: str =
     return lines
 
 
-def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str) -> dict[str, object]:
+def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, policy_rules: str) -> dict[str, object]:
     return {
         "links": sorted((_link(link) for link in json.loads(links)), key=str),
         # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
         "routes": sorted(line.strip() for line in routes.splitlines() if " fe80:" not in line and " ff00:" not in line),
         "rules": {"iptables-save": _tables(rules), "ip6tables-save": _tables(rules6)},
         "sysctls": sysctls.split(),
+        "policy rules": policy_rules.splitlines(),
     }
 
 
@@ -78,7 +138,12 @@ _SYSCTLS = (
     "net.ipv4.conf.all.arp_announce",
     "net.ipv4.conf.all.promote_secondaries",
     "net.netfilter.nf_conntrack_tcp_be_liberal",
+    "net.ipv4.conf.qr-bbbb0000-we.forwarding",
 )
+
+
+def _is_made(address: dict[str, object]) -> bool:
+    return address["scope"] != "link" or address["family"] == "inet"
 
 
 def _link(link: dict[str, object]) -> dict[str, object]:
@@ -88,5 +153,5 @@ def _link(link: dict[str, object]) -> dict[str, object]:
         kept["flags"] = "UP" in str(link["flags"])  # a bridge without ports has no carrier
     addresses = link["addr_info"]
     assert isinstance(addresses, list)
-    kept["addr_info"] = sorted(f"{a['local']}/{a['prefixlen']} {a.get('broadcast')}" for a in addresses if a["scope"] != "link")
+    kept["addr_info"] = sorted(str({k: v for k, v in a.items() if k not in _LIFETIMES}) for a in addresses if _is_made(a))
     return kept

@@ -87,14 +87,42 @@ options:
     default: true
   send_arp_for_ha:
     description:
-      - How often a new IPv4 address is announced by gratuitous ARP, a second apart and without making the run wait; V(0) is
-        never.
+      - How often a new IPv4 address is announced by gratuitous ARP, without making the run wait.
+      - The first time is at once, and the others are a second apart, from the end of the run on. V(0) is never, and V(1000)
+        the most.
     type: int
     default: 3
   lock_timeout:
     description:
-      - How many seconds a run waits for another one on the same node to end. Then it fails and names the other's process.
+      - How many seconds a run waits for another one on the same node to end, a day (V(86400)) at the most. Then it fails and
+        names the other's process.
       - Check mode changes nothing and does not wait.
     type: float
     default: 60.0
+"""
+
+    SELECTION = r"""
+options:
+  router_id:
+    description:
+      - Of the routers given, the one that is for this node. Required with O(use_namespaces=false).
+    type: str
+  handle_internal_only_routers:
+    description: Whether routers without a gateway are for this node.
+    type: bool
+    default: true
+  gateway_external_network_id:
+    description:
+      - The one external network of this node. Routers with a gateway on another one are not for it.
+      - Without it, routers on all external networks are.
+    type: str
+  protected_routers:
+    description:
+      - Ids of routers that M(netnode.l3.l3_routers) does not remove. With the state V(overridden), one that is on the node
+        and not given stays, with a warning. One that is to be removed by the state V(deleted), or as administratively down by
+        V(replaced), stays and fails.
+      - They are changed like any other when they are given.
+    type: list
+    elements: str
+    default: []
 """

@@ -14,11 +14,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from typing import Dict, List, Sequence, Set, Tuple
 
 from .model import IPAddress, IPInterface, IPNetwork
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _LENGTH = re.compile(r"(0|[1-9][0-9]{0,2})\Z")  # to ip, a leading zero means octal
+PAIRS = 100  # of networks that overlap
 _LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 
 
@@ -73,6 +75,33 @@ def parse_network(text: object) -> IPNetwork:
     except ValueError:
         network = ipaddress.ip_network((address.packed, length), strict=False)
         raise ValueError("has host bits set (the network is %s)" % network) from None
+
+
+def overlapping(networks: Sequence[IPNetwork], groups: Sequence[int]) -> List[Tuple[int, int]]:
+    """Places of networks of different groups that overlap, in pairs and in order; of very many, some.
+
+    Of two networks that overlap, one is in the other. So each is looked up with each length that there is, and not compared
+    with each other one.
+    """
+    first: Dict[Tuple[int, int, int], Dict[int, int]] = {}  # version, length, prefix -> group -> the first place
+    for place, (network, group) in enumerate(zip(networks, groups)):
+        first.setdefault(_prefix(network, network.prefixlen), {}).setdefault(group, place)
+    lengths = sorted({(version, length) for version, length, _bits in first})
+    pairs: Set[Tuple[int, int]] = set()
+    for place, (network, group) in enumerate(zip(networks, groups)):
+        for version, length in lengths:
+            if version != network.version or length > network.prefixlen:
+                continue
+            for other_group, other in first.get(_prefix(network, length), {}).items():
+                if other_group != group and (length < network.prefixlen or other < place):
+                    pairs.add((min(place, other), max(place, other)))
+                if len(pairs) >= PAIRS:
+                    return sorted(pairs, key=lambda pair: pair[::-1])
+    return sorted(pairs, key=lambda pair: pair[::-1])
+
+
+def _prefix(network: IPNetwork, length: int) -> Tuple[int, int, int]:
+    return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
 
 
 def refuse_unusable(address: IPAddress) -> None:

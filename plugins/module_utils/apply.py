@@ -15,11 +15,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
-from .host import agent, conntrack, ip, iptables, netns, sysctl
+from .errors import UNFORESEEN, in_words
+from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, sysctl
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
-from .operations import Announce, DeleteFlows, EndAgentsProxy, Ip, Operation, RestoreRules, SetSysctl
+from .operations import Announce, ChangePolicyRule, DeleteFlows, EndAgentsProxy, Ip, Operation, RestoreRules, SetSysctl
 from .plan import RouterPlan
+from .plan_policy_rules import describe_policy_rule
 
 WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
 GONE_WITHIN = 5.0  # seconds in which the kernel takes away the devices of a deleted namespace
@@ -46,6 +48,10 @@ class Outcome:
         """Run operations in order until one fails, neighbouring lines of ``ip`` as one batch."""
         if self.error is not None:
             return
+        operations = list(operations)
+        self.error = cancellation.reason_to_leave() if operations else None
+        if self.error is not None:
+            return
         for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
             group = list(members)
             try:
@@ -59,6 +65,9 @@ class Outcome:
                 break
             except (netns.DeadNamespace, netns.Inaccessible) as error:
                 self.error = str(error)
+                return
+            except UNFORESEEN as error:
+                self.error = "A step may or may not have taken effect, and the next run goes on from there: " + in_words(error)
                 return
             self.note(group)
 
@@ -98,6 +107,8 @@ def _execute_each(group: Sequence[Operation]) -> None:
 def _execute(operation: Operation) -> None:
     if isinstance(operation, SetSysctl):
         sysctl.write(operation.key, operation.value)
+    elif isinstance(operation, ChangePolicyRule):
+        (policy_rules.restore if operation.wanted else policy_rules.delete)(operation.rule)
     elif isinstance(operation, RestoreRules):
         iptables.restore(operation.family, operation.text)
     elif isinstance(operation, EndAgentsProxy):
@@ -111,6 +122,10 @@ def _execute(operation: Operation) -> None:
 def _subject(operation: Operation) -> str:
     if isinstance(operation, SetSysctl):
         return "sysctl %s = %s" % (operation.key.replace("/", "."), operation.value)
+    if isinstance(operation, ChangePolicyRule):
+        return describe_policy_rule(operation.rule)
+    if isinstance(operation, EndAgentsProxy):
+        return "metadata proxy of the L3 agent (process %d)" % operation.pid
     return type(operation).__name__
 
 

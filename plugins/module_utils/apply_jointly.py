@@ -10,14 +10,15 @@ import time
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .apply import Outcome
-from .host import haproxy, ip, netns, ovs, sockets
+from .host import cancellation, haproxy, ip, netns, ovs, rtnl, sockets
 from .host.command import CommandError
 from .operations import Ip, LoadProxy, Operation, Ovs, Serve, Unserve
 from .services.metadata_proxy import MetadataProxy, lines_of
 
 PATIENCE = 5.0  # seconds after which a switch that fails is not tried again
 NO_ANSWER = "Open vSwitch does not answer."
-GONE = "Cannot find device"  # the beginning of what ip says of a device that is not there
+# The beginning of what ip says of a device that is not there, or went between looking for it and deleting it.
+GONE = ("Cannot find device", "RTNETLINK answers: No such device")
 CLOSED_WITHIN = 5.0  # seconds in which the proxy's old process closes its sockets
 
 
@@ -45,6 +46,9 @@ class Jointly:
         """
         chosen = [outcome for outcome in (self.outcomes if outcomes is None else outcomes) if outcome.error is None]
         parts = [_Part(outcome, operation) for outcome in chosen for operation in step(outcome)]
+        for part in parts:
+            part.outcome.error = cancellation.reason_to_leave()
+        parts = _unfailed(parts)
         kinds: List[Tuple[type, Callable[[List[_Part]], None]]] = [
             (Unserve, self._unserve),
             (Ovs, _change_switch),
@@ -68,10 +72,14 @@ class Jointly:
         kept = {i: line for i, line in self.proxy.lines.items() if i in self.lines_after and i not in leaving}
         if not self._load(parts, kept):
             return
-        deadline = time.monotonic() + CLOSED_WITHIN
-        for namespace in (operation.namespace for operation in going):
-            while _listens(namespace, self.proxy.options.metadata_port) and time.monotonic() < deadline:
+        port, deadline = self.proxy.options.metadata_port, time.monotonic() + CLOSED_WITHIN
+        for part in parts:
+            listens = _listens(part.operation.namespace, port)
+            while listens and time.monotonic() < deadline:
                 time.sleep(0.002)
+                listens = _listens(part.operation.namespace, port)
+            if listens:  # and so keeps the namespace, whose name goes
+                part.outcome.trouble = "The metadata proxy still listens in %s." % part.operation.namespace
 
     def _serve(self, parts: List[_Part]) -> None:
         coming = {part.operation.router_id: part.operation.namespace for part in parts if isinstance(part.operation, Serve)}
@@ -138,7 +146,8 @@ def _change_links(parts: List[_Part]) -> None:
     while parts:
         lines = [part.operation.line for part in parts if isinstance(part.operation, Ip)]
         try:
-            ip.batch(lines)
+            with rtnl.TURN:
+                ip.batch(lines)
             done = len(parts)
         except ip.BatchError as error:
             done = error.done

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from .apply import Outcome, executing_own, wait_until_gone
 from .apply_jointly import Jointly
-from .errors import Refused
+from .errors import UNFORESEEN, Refused, in_words
 from .host import haproxy, iptables
+from .host.cancellation import refuse_to_begin
 from .host.command import is_there, require
 from .host.progress import Progress
-from .operations import Ip
+from .host.rights import lacking
+from .operations import Announce, Ip
 from .options import Options
 from .plan_node import Change, NodePlan
 from .services.metadata_proxy import MetadataProxy, Upstream
+
+begun: List[bool] = []  # not empty when the node may have been changed by this run
 
 # Routers whose namespaces and devices one command makes, while the insides of those before are made.
 AT_ONCE = 32
@@ -39,17 +43,36 @@ def observe_proxy(options: Options, thorough: bool = False) -> MetadataProxy:
     """
     search = thorough or bool(options.metadata_upstream)
     running = haproxy.master() is not None or (search and haproxy.lost_master() is not None)
+    upstream = Upstream.observe(options.metadata_upstream) if options.metadata_upstream else None
+    sockets: FrozenSet[str] = haproxy.sockets() if running else frozenset()
     return MetadataProxy(
         options,
-        upstream=Upstream.observe(options.metadata_upstream) if options.metadata_upstream else None,
+        upstream=upstream,
         text=haproxy.configuration() or "",
         running=running,
-        sockets=haproxy.sockets() if running else frozenset(),
+        sockets=sockets,
         loaded=haproxy.is_loaded(),
-        missing=None
-        if is_there(haproxy.COMMAND)
-        else "The node lacks the command haproxy, which the metadata proxy is: install it.",
+        missing=_missing(running, upstream),
+        hidden=running and not sockets and bool(lacking("CAP_SYS_PTRACE")),
     )
+
+
+def _missing(running: bool, upstream: Optional[Upstream]) -> Optional[str]:
+    """Why the proxy cannot be started, in a sentence."""
+    if not is_there(haproxy.COMMAND):
+        return "The node lacks the command haproxy, which the metadata proxy is: install it."
+    if running or haproxy.has_unit() or (upstream is not None and upstream.identity == (0, 0)):
+        return None  # it has what it needs
+    # The process has the rights of the run. Its master is root, its workers are not, and it has to end them.
+    lacks = lacking("CAP_SETUID", "CAP_SETGID", "CAP_KILL")
+    return "The run lacks %s: the metadata proxy needs it to have workers of another user." % lacks[0] if lacks else None
+
+
+def warn_of_rights(plan: NodePlan, options: Options) -> None:
+    """Say what will not be done for want of rights, and would not fail either."""
+    planned = (step for change in plan.changes for step in change.plan.own)
+    if options.send_arp_for_ha and any(isinstance(step, Announce) for step in planned) and lacking("CAP_NET_RAW"):
+        plan.warnings.append("The run lacks CAP_NET_RAW: no address is announced.")
 
 
 @dataclass(frozen=True)
@@ -71,9 +94,26 @@ class NodeResult:
 
 
 def converge(plan: NodePlan, options: Options, progress: Progress) -> NodeResult:
-    """Make a planned run happen."""
+    """Make a planned run happen. Raises :class:`Refused` when it was cancelled before; whatever comes later is in the result."""
+    refuse_to_begin()
     by_id = {change.router_id: Outcome(change.plan) for change in plan.changes if change.error is None}
     node = Outcome(plan.node)
+    working = [outcome for outcome in (*by_id.values(), node) if outcome.plan.operations]
+    begun[:] = [True] if working else []
+    try:
+        _execute(plan, by_id, node, options, progress)
+    except UNFORESEEN as error:
+        reason = "The run broke off before all was done, and the next one goes on from there: " + in_words(error)
+        for outcome in working:
+            outcome.error = outcome.error or reason
+    results = []
+    for change in plan.changes:
+        outcome = by_id.get(change.router_id, Outcome(change.plan))
+        results.append(RouterResult(change, tuple(outcome.actions), _error(change, outcome.error, outcome.trouble)))
+    return NodeResult(results, tuple(node.actions), node.error)
+
+
+def _execute(plan: NodePlan, by_id: Mapping[str, Outcome], node: Outcome, options: Options, progress: Progress) -> None:
     jointly = Jointly([*by_id.values(), node], plan.proxy, plan.proxy_after)
     jointly.execute(lambda outcome: outcome.plan.freed)
     routers = list(by_id.values())
@@ -93,11 +133,6 @@ def converge(plan: NodePlan, options: Options, progress: Progress) -> NodeResult
     # A bridge is out of use only when all that was on it has gone as planned.
     all_well = all(outcome.error is None for outcome in by_id.values())
     jointly.execute(lambda outcome: [step for step in outcome.plan.served if all_well or not isinstance(step, Ip)])
-    results = []
-    for change in plan.changes:
-        outcome = by_id.get(change.router_id, Outcome(change.plan))
-        results.append(RouterResult(change, tuple(outcome.actions), _error(change, outcome.error, outcome.trouble)))
-    return NodeResult(results, tuple(node.actions), node.error)
 
 
 def predict(plan: NodePlan) -> NodeResult:

@@ -14,6 +14,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
+from .connected import connected_routes
 from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
 from .model import (
@@ -27,11 +28,13 @@ from .model import (
     internal_device_name,
 )
 from .options import Options
-from .state import ACCEPT_RA, ADDR_GEN_MODE, IPV4, IPV6, Device, NextHop, Route, RouterState
+from .state import ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
+IP_FORWARD = "net/ipv4/ip_forward"
+FORWARDING = "net/ipv4/conf/%s/forwarding"
 NAMESPACE_SYSCTLS = {
-    "net/ipv4/ip_forward": "1",
+    IP_FORWARD: "1",
     "net/ipv6/conf/all/forwarding": "1",
     "net/ipv4/conf/all/arp_ignore": "1",
     "net/ipv4/conf/all/arp_announce": "2",
@@ -40,16 +43,17 @@ NAMESPACE_SYSCTLS = {
 }
 # What of these can be had for a router's devices alone, where the namespace is the node's own; IPv6 is not in it.
 DEVICE_SYSCTLS = {
-    "net/ipv4/conf/%s/forwarding": "1",
+    FORWARDING: "1",
     "net/ipv4/conf/%s/arp_ignore": "1",
     "net/ipv4/conf/%s/arp_announce": "2",
     "net/ipv4/conf/%s/promote_secondaries": "1",
+    # Else a tenant could turn away what the node itself sends. In a namespace, forwarding turns this off for all devices.
+    "net/ipv4/conf/%s/accept_redirects": "0",
 }
 # There the bridges that its devices are on are the node's devices as well, and would answer ARP for its addresses.
 BRIDGE_SYSCTLS = {"net/ipv4/conf/%s/arp_ignore": "1"}
-EUI64, NONE = "0", "1"  # values of addr_gen_mode
 POINT_TO_POINT = 31  # prefixes from this length on have no broadcast address (RFC 3021)
-DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
+IPV6_DEFAULT = ipaddress.ip_network("::/0")
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,6 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         if not options.use_namespaces:
             sysctls.update({key % name: value for key, value in DEVICE_SYSCTLS.items()})
             sysctls.update({key % bridge: value for key, value in BRIDGE_SYSCTLS.items() if bridge is not None})
-        # Where nobody asked for IPv6, none is spoken: what every device of a thousand routers says on the external network
-        # at its start, and each of the others hears, took more than half of the time of building them.
-        gateway_ips = port.gateway_ips if isinstance(port, Gateway) else ()
-        speaks_ipv6 = any(asked.version == IPV6 for asked in (*port.addresses, *gateway_ips))
-        sysctls[ADDR_GEN_MODE % name] = EUI64 if speaks_ipv6 else NONE
         addresses[name] = tuple(str(address) for address in port.addresses)
         for address in port.addresses:
             on_link.add(address.network, name)
@@ -122,15 +121,22 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
         addresses[name] += tuple(floating)
-        sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway) else "0"
+        sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway, router.routes) else "0"
         routes, problems = _gateway_routes(router.gateway, name, on_link)
     extra, extra_problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}
+    all_routes = frozenset([route for route in routes if route.key not in replaced] + extra)
+    # Where nobody asked for IPv6, none is spoken nor heard: what every device of a thousand routers says on the external
+    # network at its start, and each of the others hears, took more than half of the time of building them.
+    speaking = {hop.device for route in all_routes if route.family == IPV6 for hop in route.nexthops}
+    speaking |= {name for name in devices if any(":" in address for address in addresses[name])}
+    sysctls.update({DISABLE_IPV6 % name: "0" if name in speaking else "1" for name in devices})
     state = RouterState(
         namespace=True,
         devices=devices,
         addresses=addresses,
-        routes=frozenset([route for route in routes if route.key not in replaced] + extra),
+        routes=all_routes,
+        connected=connected_routes(addresses),
         sysctls=sysctls,
         firewall=rule_sets(router, options.metadata_port if options.metadata_upstream else None, not options.use_namespaces),
         loopback_up=True,
@@ -139,10 +145,11 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
     return Desired(router, state, tuple(problems + extra_problems))
 
 
-def _gateway_comes_from_ra(gateway: Gateway) -> bool:
-    """An IPv6 network on the gateway and no IPv6 gateway for it: routers there announce themselves (RFC 4861)."""
-    versions = {address.version for address in gateway.addresses}
-    return 6 in versions and 6 not in {address.version for address in gateway.gateway_ips}
+def _gateway_comes_from_ra(gateway: Gateway, routes: Sequence[ExtraRoute]) -> bool:
+    """An IPv6 network on the gateway and nothing said of the way out: routers there announce themselves (RFC 4861)."""
+    on_network = any(address.version == IPV6 for address in gateway.addresses)
+    told = any(address.version == IPV6 for address in gateway.gateway_ips)
+    return on_network and not told and not any(route.destination == IPV6_DEFAULT for route in routes)
 
 
 def _route(destination: str, family: int, hops: Sequence[Tuple[Optional[str], Optional[str]]]) -> Route:

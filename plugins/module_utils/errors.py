@@ -6,6 +6,21 @@
 
 from __future__ import annotations
 
+# What can end anything at any time, through no fault of what was asked for. Besides files, threads and processes need memory:
+# "can't start new thread" is a RuntimeError, and of a command that cannot be started Python makes a SystemError.
+UNFORESEEN = (OSError, MemoryError, RuntimeError, SystemError, KeyboardInterrupt)
+
+
+def in_words(error: BaseException) -> str:
+    """One of them as a sentence, or as the subject and what is wrong with it."""
+    if isinstance(error, MemoryError):
+        return "There is no memory left."
+    if isinstance(error, KeyboardInterrupt):
+        return "The run was interrupted."
+    if isinstance(error, OSError):
+        return "%s: %s." % (error.filename or "system call", error.strerror or error)
+    return str(error) or type(error).__name__
+
 
 class RunError(Exception):
     """The run cannot be; its kinds follow."""
@@ -28,4 +43,4 @@ class MissingCommand(RunError):
 
 
 class Refused(RunError):
-    """No root, or more routers to purge than allowed."""
+    """The run must not be: the message says what is in its way."""

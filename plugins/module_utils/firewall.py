@@ -42,9 +42,11 @@ def rule_sets(router: Router, metadata_port: Optional[int] = None, own_namespace
         nat["l3-PREROUTING"] = (redirect, *nat.get("l3-PREROUTING", ()))
         # What was redirected comes to the port too; what was not has no business there.
         closed = "-p tcp -m tcp --dport %d -m conntrack ! --ctstate DNAT -j DROP" % metadata_port
+        # Another translation is not enough: a floating IP can lead to the router's own address.
+        translated = "-p tcp -m tcp --dport %d -m conntrack ! --ctorigdst %s -j DROP" % (metadata_port, METADATA_ADDRESS)
         redirected = "-i qr-+ -p tcp -m tcp --dport %d -m conntrack --ctstate DNAT -j ACCEPT" % metadata_port
         # The node's own firewall may close what it does not know.
-        tables["filter"] = with_jumps({"l3-INPUT": (redirected, closed) if own_namespace else (closed,)})
+        tables["filter"] = with_jumps({"l3-INPUT": (closed, translated, *([redirected] if own_namespace else []))})
     if nat:
         tables["nat"] = with_jumps(nat)
     if nat and own_namespace:
@@ -107,11 +109,16 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
 
 def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
     """Floating IP -> fixed IP, as rule sets have it, ours or the L3 agent's."""
-    pairs = {}
+    pairs: Dict[str, str] = {}
     for rule in _nat_rules(firewall, "PREROUTING"):
         words = rule.split()
-        if words[:1] == ["-d"] and words[2:5] == ["-j", "DNAT", "--to-destination"] and words[1].endswith("/32"):
-            pairs[words[1][:-3]] = words[5]
+        if (
+            words[:1] == ["-d"]
+            and words[2:5] == ["-j", "DNAT", "--to-destination"]
+            and len(words) > 5
+            and words[1].endswith("/32")
+        ):
+            pairs.setdefault(words[1][:-3], words[5])  # the first rule is what holds
     return pairs
 
 
@@ -124,6 +131,6 @@ def source_nat_address(firewall: Mapping[int, Tables]) -> Optional[str]:
     """The address to which rule sets translate the source of all that leaves by the gateway."""
     for rule in _nat_rules(firewall, "snat"):
         words = rule.split()
-        if words[:1] == ["-o"] and words[2:5] == ["-j", "SNAT", "--to-source"]:
+        if words[:1] == ["-o"] and words[2:5] == ["-j", "SNAT", "--to-source"] and len(words) > 5:
             return words[5]
     return None

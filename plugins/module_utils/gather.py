@@ -16,8 +16,10 @@ from typing import Any, Dict, List
 from .firewall import floating_ip_pairs, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
+from .plan_addresses import odd_in_words
+from .plan_policy_rules import describe_policy_rule
 from .plan_routes import describe_route
-from .state import FAMILIES, IPV6, Device, Route, RouterState
+from .state import FAMILIES, IPV6, KERNEL_POLICY_RULES, Device, Route, RouterState
 
 
 def gather_router(router_id: str, state: RouterState, as_meant: bool = False) -> Dict[str, Any]:
@@ -33,6 +35,8 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
         addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
         port = _gather_port(device, addresses)
         if name.startswith(EXTERNAL_PREFIX):
+            # The first is the one that others are translated to, and the kernel does not keep the order.
+            port["addresses"].sort(key=lambda address: address.split("/")[0] != source_nat_address(state.firewall))
             router["gateway"] = {**port, **_gather_next_hops(state, name)}
         else:
             router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})
@@ -106,9 +110,14 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
     """For a diff: router data, and what else makes the router: rule sets, sysctls, where devices are plugged in."""
     if not state.namespace:
         return {}
+    connected = (r for r in state.connected if all(hop.device in state.devices for hop in r.nexthops))
+    odd = list(odd_in_words(state.odd_addresses))
+    rules = sorted(map(describe_policy_rule, state.policy_rules)) if state.policy_rules != KERNEL_POLICY_RULES else []
     return {
         "router": gather_router(router_id, state),
-        "kernel routes": sorted(describe_route(route) for route in state.routes),
+        **({"addresses put right": odd} if odd else {}),
+        "kernel routes": sorted(describe_route(route) for route in (*state.routes, *connected)),
+        **({"policy rules": rules} if rules else {}),
         "devices": {name: _describe_device(device, driver) for name, device in sorted(state.devices.items())},
         "metadata proxy": "listens" if state.metadata else "does not listen",
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
@@ -124,4 +133,10 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
 
 def _describe_device(device: Device, driver: InterfaceDriver) -> str:
     plugged = "not plugged in" if device.attachment is None else driver.describe(device.attachment)
-    return "%s, %s" % ("up" if device.up else "down", plugged)
+    flaws = [
+        ", below %s" % device.master if device.master is not None else "",
+        "" if device.arp else ", without ARP",
+        "" if device.multicast else ", without multicast",
+        "" if device.forwards else ", without forwarding",
+    ]
+    return "%s%s, %s" % ("up" if device.up else "down", "".join(flaws), plugged)

@@ -11,6 +11,7 @@ Neutron wrote, and is the one place where wrong data is found.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Optional, Tuple, Union
 
@@ -79,6 +80,16 @@ class Router:
     interfaces: Tuple[Port, ...] = ()
     floating_ips: Tuple[FloatingIP, ...] = ()
     routes: Tuple[ExtraRoute, ...] = ()
+
+
+# To a batch of ip, a "#" begins a comment and quotes are taken away: "link delete dev a#b" deletes the device a. The kernel
+# takes such names, and runs do not.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
+
+
+def is_plain(device: str) -> bool:
+    """Whether a device has a name that means the same wherever it is written; others are never ours."""
+    return _PLAIN_NAME.match(device) is not None
 
 
 def namespace_name(router_id: str) -> str:

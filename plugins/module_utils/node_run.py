@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from .converge import converge, observe_proxy, predict, require_node
+from .converge import converge, observe_proxy, predict, require_node, warn_of_rights
 from .gather import gather_router
+from .host.guard import Guard
 from .host.known_rules import KnownRules
 from .host.lock import exclusive
 from .host.progress import Progress
@@ -18,8 +19,9 @@ from .interface_drivers.bridge import BridgeDriver
 from .interface_drivers.driver import InterfaceDriver
 from .observe import Observer, observe_node, places
 from .options import Options, parse_options
-from .plan_node import plan_node
+from .plan_node import NodePlan, plan_node
 from .rendered import rendered
+from .restore import Before, restore
 from .result import node_result
 from .state import RouterState
 
@@ -37,22 +39,50 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
         return rendered(params["routers"], options, kind)
     require_node(kind.commands)
     if check_mode:
-        return _run(params["routers"], state, options, diff, None)
-    with exclusive(options.lock_timeout), Progress() as progress:
-        return _run(params["routers"], state, options, diff, progress)
+        plan, driver = _planned(params["routers"], state, options, diff, None)
+        return node_result(plan, predict(plan), driver, diff, predicted=True)
+    with exclusive(options.lock_timeout) as lock, Progress() as progress:
+        # The way back needs to know all of what goes.
+        plan, driver = _planned(params["routers"], state, options, diff or options.confirm_timeout > 0, progress)
+        if not options.confirm_timeout:
+            return node_result(plan, converge(plan, options, progress), driver, diff)
+        return _guarded(plan, options, driver, lock, progress, diff)
 
 
-def _run(data: object, state: str, options: Options, diff: bool, progress: Optional[Progress]) -> Dict[str, Any]:
+def _guarded(
+    plan: NodePlan, options: Options, driver: InterfaceDriver, lock: int, progress: Progress, diff: bool
+) -> Dict[str, Any]:
+    """Make a planned run happen, and have the node take it back unless somebody confirms it."""
+    before, kind = Before.of(plan, driver), type(driver)
+    plan.warnings += before.losses
+    with Guard(options.confirm_timeout, lock, lambda: restore(before, options, kind)) as guard:
+        result = node_result(plan, converge(plan, options, progress), driver, diff)
+        if not result["changed"]:
+            guard.unchanged()
+            return result
+        if guard.changed():
+            sentence = "Unless it is confirmed within %g seconds, the node takes the change back." % options.confirm_timeout
+            return {**result, "unconfirmed": True, "msg": "%s\n%s" % (result["msg"], sentence)}
+    sentence = "The guard of the change was killed meanwhile: the change STANDS, and will not be taken back."
+    return {**result, "failed": True, "msg": "%s\n%s" % (result["msg"], sentence)}
+
+
+def _planned(
+    data: object, state: str, options: Options, thorough: bool, progress: Optional[Progress]
+) -> Tuple[NodePlan, InterfaceDriver]:
+    """The plan, and the driver that knows the node. ``progress``: None in check mode, which leaves nothing on the node.
+
+    ``thorough``: rules that go with a namespace are read as well, for showing them or for having them back.
+    """
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
     proxy = observe_proxy(options, thorough=not data)
     known_rules = KnownRules.on_node()
-    # Rules that go with a namespace are read for showing alone.
-    observer = Observer(driver, known_rules, proxy.sockets, thorough=diff, progress=progress)
+    observer = Observer(driver, known_rules, proxy.sockets, thorough=thorough, progress=progress)
     plan = plan_node(data, state, options, driver, proxy, observer)
-    if progress is None:  # check mode
-        return node_result(plan, predict(plan), driver, diff)
-    known_rules.save(everything=state == "overridden")
-    return node_result(plan, converge(plan, options, progress), driver, diff)
+    warn_of_rights(plan, options)
+    if progress is not None:
+        known_rules.save(everything=state == "overridden")
+    return plan, driver
 
 
 def gathered(driver: InterfaceDriver) -> List[Dict[str, Any]]:

@@ -10,19 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .connected import KERNEL
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
 from .host import agent, iptables, netns, nftables, rtnetlink, sockets, sysctl
+from .host.cancellation import refuse_to_begin
 from .host.command import CommandError
 from .host.known_rules import KnownRules
 from .host.progress import Progress
-from .interface_drivers.driver import InterfaceDriver, owner
-from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX
+from .interface_drivers.bridge import CLOSED
+from .interface_drivers.driver import MARK, InterfaceDriver, owner
+from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
+from .plan_addresses import misplaced
 from .router_data import ID
 from .rule_set import differing_chains, parse_save, without_agents
 from .state import (
     ABSENT,
     ACCEPT_RA,
-    ADDR_GEN_MODE,
+    DISABLE_IPV6,
     FAMILIES,
     IPV6,
     Attachment,
@@ -35,7 +39,7 @@ from .state import (
 )
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
-KERNEL_PROTOCOLS = ("kernel", "ra", "redirect")
+KERNEL_PROTOCOLS = (KERNEL, "ra", "redirect")
 
 
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
@@ -51,7 +55,15 @@ class Place(NamedTuple):
 
 def observe_node() -> NodeState:
     """Read what is outside of the routers' namespaces. Raises OSError."""
-    return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), {link.name: link for link in rtnetlink.read_links()})
+    links = (_with_parameters(link) for link in rtnetlink.read_links())
+    return NodeState(frozenset(netns.names(NAMESPACE_PREFIX)), {link.name: link for link in links})
+
+
+def _with_parameters(link: Link) -> Link:
+    """Of a bridge of ours, the kernel parameters that close it."""
+    if not (link.is_bridge and link.alias == MARK and is_plain(link.name)):
+        return link
+    return replace(link, parameters=sysctl.read_all(pattern % link.name for pattern in CLOSED))
 
 
 def places(driver: InterfaceDriver) -> List[Place]:
@@ -115,6 +127,7 @@ class Observer:
         unread: List[_WithoutRules] = []
         self._progress.begin("read", len(wanted))
         for place in wanted:
+            refuse_to_begin()
             try:
                 seen = self._look(place, desired.get(place.router_id))
             except netns.Inaccessible as error:
@@ -140,7 +153,7 @@ class Observer:
                 generation = nftables.generation() if namespace is not None else None
                 network = rtnetlink.read()
                 devices = self._devices(place, network.links, desired)
-                values = {key: sysctl.read(key) for key in _sysctls(devices, place)}
+                values = sysctl.read_all(_sysctls(devices, place))
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
                 listener = sockets.listener(self._driver.options.metadata_port)
         except netns.DeadNamespace:
@@ -149,12 +162,15 @@ class Observer:
             raise netns.Inaccessible("%s cannot be read: %s" % (namespace or "the node's own namespace", error)) from None
         taken = listener is not None and listener not in self._sockets_of_proxy
         foreign = {link.name for link in network.links if link.name not in devices and link.name != "lo"}
+        addresses = {name: list(_addresses(name, network, desired)) for name in devices}
         state = RouterState(
             namespace=True,
             devices=devices,
-            addresses={name: _addresses(name, network) for name in devices},
-            routes=frozenset(_routes(network.routes, foreign)),
-            sysctls={key: value for key, value in values.items() if value is not None},
+            addresses={name: tuple(address.text for address in own) for name, own in addresses.items()},
+            odd_addresses=dict(_odd_addresses(addresses, desired)),
+            routes=frozenset(_routes(network.routes, foreign, desired)),
+            connected=frozenset(route for route in network.routes if route.protocol == KERNEL),
+            sysctls=values,
             loopback_up=any(link.up for link in network.links if link.name == "lo"),
             metadata=listener is not None and not taken,
             port_taken=taken,
@@ -164,8 +180,10 @@ class Observer:
         )
         if namespace is None:
             state = self._of_own_namespace(state, network)
-        elif desired is None and not self._thorough:
-            return state
+        else:
+            state = replace(state, policy_rules=frozenset(network.policy_rules))
+            if desired is None and not self._thorough:
+                return state
         rules = desired.firewall if desired is not None else None
         beside = self._known_rules.foreign_beside(rules, generation) if rules is not None else None
         if rules is None or beside is None:
@@ -203,11 +221,22 @@ class Observer:
             attachment = self._driver.observe(link)
             if place.namespace is None and not _is_of(place.router_id, attachment, link.name in expected):
                 continue
-            devices[link.name] = Device(link.name, link.alias, link.mac_address, link.mtu, link.up, attachment)
+            devices[link.name] = Device(
+                link.name,
+                link.alias,
+                link.mac_address,
+                link.mtu,
+                link.up,
+                attachment,
+                link.bridge,
+                link.arp,
+                link.multicast,
+                link.forwards,
+            )
         return devices
 
     def _of_own_namespace(self, state: RouterState, network: rtnetlink.Network) -> RouterState:
-        """Without what is the node's business: the loopback device, other devices, other routes."""
+        """Without what is the node's business: the loopback device, other devices, other routes, policy rules."""
         own = state.devices
         routes = [route for route in state.routes if all(hop.device in own for hop in route.nexthops) and route.nexthops]
         ours = {link.name for link in network.links if self._is_ours(link)}
@@ -220,6 +249,20 @@ class Observer:
             state, routes=frozenset(routes), loopback_up=True, foreign_defaults=frozenset(defaults), foreign=()
         )  # fmt: skip
 
+    def addresses_of_node(self, expected: AbstractSet[str]) -> Mapping[str, str]:
+        """Address -> the device that has it, of the node's own namespace without what is of routers. ``expected``: devices
+        that are asked for, which are ours also without a mark. Link-local addresses mean something on one link alone.
+        Raises OSError.
+        """
+        network, marked = rtnetlink.read(), self._driver.marked()
+        return {
+            address.text.split()[0].split("/")[0]: link.name
+            for link in network.links
+            if not (link.name in expected or link.name in marked or self._is_ours(link))
+            for address in network.addresses[link.name]
+            if not address.link_local
+        }
+
     def _is_ours(self, link: Link) -> bool:
         """Whether a device is of any of our routers."""
         attachment = self._driver.observe(link) if _is_named_like_ours(link.name) else None
@@ -229,7 +272,7 @@ class Observer:
 def _sysctls(devices: Mapping[str, Device], place: Place) -> Iterable[str]:
     """Keys of the kernel parameters that are ours."""
     yield from (ACCEPT_RA % name for name in devices if name.startswith(EXTERNAL_PREFIX))
-    yield from (ADDR_GEN_MODE % name for name in devices)
+    yield from (DISABLE_IPV6 % name for name in devices)
     if place.namespace is not None:
         yield from NAMESPACE_SYSCTLS
         return
@@ -247,7 +290,7 @@ def _without_policies(tables: Tables) -> Tables:
 
 
 def _is_named_like_ours(device: str) -> bool:
-    return device.startswith((INTERNAL_PREFIX, EXTERNAL_PREFIX))
+    return device.startswith((INTERNAL_PREFIX, EXTERNAL_PREFIX)) and is_plain(device)
 
 
 def _is_of(router_id: str, attachment: Optional[Attachment], expected: bool) -> bool:
@@ -258,19 +301,34 @@ def _is_of(router_id: str, attachment: Optional[Attachment], expected: bool) -> 
     return whose.router_id == router_id if whose is not None else not attachment.mark and expected
 
 
-def _addresses(device: str, network: rtnetlink.Network) -> Tuple[str, ...]:
-    """Addresses with prefix length, without those that the kernel makes by itself: link-local, and from RAs."""
+def _addresses(device: str, network: rtnetlink.Network, desired: Optional[RouterState]) -> Iterable[rtnetlink.Address]:
+    """Addresses without those that the kernel makes by itself: link-local, and from RAs, which nobody asks for."""
     by_ra = device.startswith(EXTERNAL_PREFIX)
-    return tuple(
-        address.text
-        for address in network.addresses[device]
-        if ":" not in address.text or not (address.link_local or (by_ra and address.dynamic))
-    )
+    wanted = desired.addresses.get(device, ()) if desired is not None else ()
+    for address in network.addresses[device]:
+        of_kernel = address.link_local or (by_ra and address.dynamic and address.text not in wanted)
+        if ":" not in address.text or not of_kernel:
+            yield address
 
 
-def _routes(found: Iterable[Route], foreign_devices: AbstractSet[str]) -> Iterable[Route]:
-    """Routes but those of the kernel's own and of foreign devices."""
+def _odd_addresses(
+    addresses: Mapping[str, Iterable[rtnetlink.Address]], desired: Optional[RouterState]
+) -> Iterable[Tuple[Tuple[str, str], Tuple[str, ...]]]:
+    """Device and address -> in what it is not as a run makes it."""
+    for device, own in addresses.items():
+        odd = {address.text: (("dynamic",) if address.dynamic else ()) + address.odd for address in own}
+        for text in misplaced(desired.addresses.get(device, ()) if desired is not None else (), odd):
+            odd[text] += ("first",)
+        yield from (((device, text), words) for text, words in odd.items() if words)
+
+
+def _routes(found: Iterable[Route], foreign_devices: AbstractSet[str], desired: Optional[RouterState]) -> Iterable[Route]:
+    """Routes but those of the kernel's own and of foreign devices. For one that is in the place of a route of ours, that being
+    the kernel's one for this destination, its device is no excuse.
+    """
+    wanted = {route.key for route in (*desired.routes, *desired.connected)} if desired is not None else ()
     for route in found:
         of_kernel = route.protocol in KERNEL_PROTOCOLS or route.destination.startswith(("fe80:", "ff00:"))
-        if not of_kernel and not any(hop.device in foreign_devices for hop in route.nexthops):
+        foreign = any(hop.device in foreign_devices for hop in route.nexthops)
+        if not of_kernel and (not foreign or route.key in wanted):
             yield route

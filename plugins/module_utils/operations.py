@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from .state import PolicyRule
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -42,6 +44,14 @@ class SetSysctl(Operation):
 
     key: str
     value: str
+
+
+@dataclass(frozen=True)
+class ChangePolicyRule(Operation):
+    """One of the kernel's policy rules comes back, or one that was read goes."""
+
+    rule: PolicyRule
+    wanted: bool
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Union
 
 from .errors import InvalidOption
 from .model import NETWORK_ID_SHOWN, namespace_name
+from .router_data import ID, ID_RULE
+from .shown import shown
 
 INTERFACE_NAME_LENGTH = 15  # IFNAMSIZ without the final null
-_INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
+# "all" and "default" stand for no device where the kernel has parameters of devices.
+_INTERFACE_NAME = re.compile(r"(?!(?:all|default)\Z)[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
 _DELETIONS = re.compile(r"([0-9]{1,9})(%?)\Z")
 _UPSTREAM = re.compile(
-    r"(unix:/[A-Za-z0-9_.,:+@/-]{1,106}|(\[[0-9A-Fa-f:.]+\]|(?!unix:)[A-Za-z0-9][A-Za-z0-9.-]*):([0-9]{1,5}))\Z"
+    r"(unix:/[A-Za-z0-9_.,:+@/-]{1,106}|(\[[0-9A-Fa-f:.]+\]|(?!unix:)[A-Za-z0-9][A-Za-z0-9.-]{0,252}):([0-9]{1,5}))\Z"
 )
 PORTS = range(1, 65536)
+LONGEST_WAIT = 86400.0  # seconds: who waits longer for another run waits for ever
+MOST_ROUNDS = 1000  # of announcements, a second apart
 VLAN_TAGS = range(1, 4095)  # IEEE 802.1Q without the reserved 0 and 4095
 
 
@@ -58,6 +63,8 @@ class Options:
     handle_internal_only_routers: bool = True
     gateway_external_network_id: Optional[str] = None
     lock_timeout: float = 60.0
+    confirm_timeout: float = 0.0
+    protected_routers: FrozenSet[str] = frozenset()
     max_deletions: MaxDeletions = MaxDeletions(50, True)
 
     @property
@@ -92,7 +99,7 @@ def parse_options(params: Mapping[str, Any]) -> Options:
     Raises :class:`InvalidOption`.
     """
     given = {name: value for name, value in params.items() if value is not None}
-    options: Dict[str, Any] = {name: given[name] for name in _TAKEN if name in given}
+    options: Dict[str, Any] = {}
     for name, parse in _PARSED.items():
         if name in given:
             options[name] = parse(given[name])
@@ -105,48 +112,60 @@ def parse_options(params: Mapping[str, Any]) -> Options:
 def _bridge(option: str, name: object) -> str:
     if isinstance(name, str) and _INTERFACE_NAME.match(name):
         return name
-    raise InvalidOption("%s: %r cannot be the name of a bridge." % (option, name))
+    raise InvalidOption("%s: %s cannot be the name of a bridge." % (option, shown(name)))
 
 
 def _external_bridge(value: object) -> Union[str, Mapping[str, str]]:
     if isinstance(value, Mapping):
-        option = "external_network_bridge[%s]"
-        return {str(network_id): _bridge(option % network_id, name) for network_id, name in value.items()}
+        bridges = {_network("external_network_bridge", network_id): name for network_id, name in value.items()}
+        return {network_id: _bridge("external_network_bridge[%s]" % network_id, name) for network_id, name in bridges.items()}
     return _bridge("external_network_bridge", value)
 
 
-def _internal_bridge(pattern: str) -> str:
-    if _INTERFACE_NAME.match(pattern.replace("{network_id}", "x" * NETWORK_ID_SHOWN)):
+def _network(option: str, key: object) -> str:
+    """The id of a network as the key of a mapping, where templates make numbers of it, too."""
+    text = str(key) if isinstance(key, (str, int)) else ""
+    if ID.match(text):
+        return text
+    raise InvalidOption("%s: the network %s %s." % (option, shown(key), ID_RULE))
+
+
+def _internal_bridge(pattern: object) -> str:
+    if isinstance(pattern, str) and _INTERFACE_NAME.match(pattern.replace("{network_id}", "x" * NETWORK_ID_SHOWN)):
         return pattern
     raise InvalidOption(
-        "internal_bridge: %r cannot be the name of a bridge, which has at most %d characters; '{network_id}' is the"
-        " only pattern and stands for %d." % (pattern, INTERFACE_NAME_LENGTH, NETWORK_ID_SHOWN)
+        "internal_bridge: %s cannot be the name of a bridge, which has at most %d characters; '{network_id}' is the"
+        " only pattern and stands for %d." % (shown(pattern), INTERFACE_NAME_LENGTH, NETWORK_ID_SHOWN)
     )
 
 
-def _vlan_tags(tags: Mapping[Any, Any]) -> Mapping[str, int]:
+def _vlan_tags(tags: object) -> Mapping[str, int]:
+    if not isinstance(tags, Mapping):
+        raise InvalidOption("vlan_tags: expected a mapping of network ids to tags, not %s." % shown(tags))
     parsed = {}
-    for network_id, tag in tags.items():
-        number = int(tag) if isinstance(tag, str) and tag.isdecimal() and tag.isascii() else tag  # templates make text
+    for key, tag in tags.items():
+        network_id = _network("vlan_tags", key)
+        short = isinstance(tag, str) and len(tag) <= 9 and tag.isdecimal() and tag.isascii()
+        number = int(tag) if short else tag  # templates make text
         if not isinstance(number, int) or isinstance(number, bool) or number not in VLAN_TAGS:
-            raise InvalidOption("vlan_tags[%s]: %r is not a VLAN tag (1 to 4094)." % (network_id, tag))
-        parsed[str(network_id)] = number
+            raise InvalidOption("vlan_tags[%s]: %s is not a VLAN tag (1 to 4094)." % (network_id, shown(tag)))
+        parsed[network_id] = number
     return parsed
 
 
-def _metadata_port(port: int) -> int:
-    if port in PORTS:
+def _metadata_port(port: object) -> int:
+    if isinstance(port, int) and not isinstance(port, bool) and port in PORTS:
         return port
-    raise InvalidOption("metadata_port: %r is not a port (1 to 65535)." % port)
+    raise InvalidOption("metadata_port: %s is not a port (1 to 65535)." % shown(port))
 
 
-def _metadata_upstream(text: str) -> Optional[str]:
-    match = _UPSTREAM.match(text)
-    if not text:
+def _metadata_upstream(text: object) -> Optional[str]:
+    match = _UPSTREAM.match(text) if isinstance(text, str) else None
+    if text == "":
         return None
     if match and (not match.group(3) or int(match.group(3)) in PORTS) and _is_host(match.group(2)):
-        return text
-    raise InvalidOption("metadata_upstream: %r is neither unix:/PATH nor HOST:PORT." % text)
+        return match.group(0)
+    raise InvalidOption("metadata_upstream: %s is neither unix:/PATH nor HOST:PORT." % shown(text))
 
 
 def _is_host(host: Optional[str]) -> bool:
@@ -157,29 +176,79 @@ def _is_host(host: Optional[str]) -> bool:
         return False
 
 
-def parse_max_deletions(text: str) -> MaxDeletions:
+def _confirm_timeout(seconds: object) -> float:
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0.0 <= seconds <= LONGEST_WAIT:
+        return float(seconds)
+    raise InvalidOption("confirm_timeout: %s is not a number of seconds from 0 to %d." % (shown(seconds), LONGEST_WAIT))
+
+
+def _protected_routers(ids: Sequence[object]) -> FrozenSet[str]:
+    for place, router_id in enumerate(ids):
+        if not (isinstance(router_id, str) and ID.match(router_id)):
+            raise InvalidOption("protected_routers[%d]: %s %s." % (place, shown(router_id), ID_RULE))
+    return frozenset(str(router_id) for router_id in ids)
+
+
+def parse_max_deletions(text: object) -> MaxDeletions:
     """``5`` or ``50%``. Raises :class:`InvalidOption`."""
-    match = _DELETIONS.match(str(text).strip())
+    match = _DELETIONS.match(text.strip()) if isinstance(text, str) else None
     if not match:
-        raise InvalidOption("max_deletions: %r is neither a count (5) nor a percentage (50%%)." % text)
+        raise InvalidOption("max_deletions: %s is neither a count (5) nor a percentage (50%%)." % shown(text))
     return MaxDeletions(int(match.group(1)), bool(match.group(2)))
 
 
-_TAKEN = (
-    "interface_driver",
-    "use_namespaces",
-    "handle_internal_only_routers",
-)
+def _id(option: str) -> Callable[[object], Optional[str]]:
+    def parse(value: object) -> Optional[str]:
+        if value == "" or (isinstance(value, str) and ID.match(value)):
+            return str(value) or None
+        raise InvalidOption("%s: %s %s." % (option, shown(value), ID_RULE))
+
+    return parse
+
+
+def _truth(option: str) -> Callable[[object], bool]:
+    def parse(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise InvalidOption("%s: %s is not true or false." % (option, shown(value)))
+
+    return parse
+
+
+def _send_arp_for_ha(rounds: object) -> int:
+    """What is less than nothing is nothing, as with the L3 agent."""
+    if isinstance(rounds, int) and not isinstance(rounds, bool) and rounds <= MOST_ROUNDS:
+        return max(0, rounds)
+    raise InvalidOption("send_arp_for_ha: %s is not a number of announcements (0 to %d)." % (shown(rounds), MOST_ROUNDS))
+
+
+def _lock_timeout(seconds: object) -> float:
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds <= LONGEST_WAIT:
+        return max(0.0, float(seconds))
+    raise InvalidOption("lock_timeout: %s is not a number of seconds (0 to %d)." % (shown(seconds), LONGEST_WAIT))
+
+
+def _interface_driver(name: object) -> str:
+    if isinstance(name, str):
+        return name  # which ones there are is known where they are chosen
+    raise InvalidOption("interface_driver: %s is no name of one." % shown(name))
+
+
 _PARSED: Dict[str, Callable[[Any], Any]] = {
+    "interface_driver": _interface_driver,
+    "use_namespaces": _truth("use_namespaces"),
+    "handle_internal_only_routers": _truth("handle_internal_only_routers"),
     "external_network_bridge": _external_bridge,
     "internal_bridge": _internal_bridge,
     "integration_bridge": lambda name: _bridge("integration_bridge", name),
     "vlan_tags": _vlan_tags,
     "metadata_port": _metadata_port,
     "metadata_upstream": _metadata_upstream,
-    "send_arp_for_ha": lambda rounds: max(0, rounds),
-    "router_id": lambda router_id: router_id or None,
-    "gateway_external_network_id": lambda network_id: network_id or None,
-    "lock_timeout": lambda seconds: max(0.0, seconds),
+    "confirm_timeout": _confirm_timeout,
+    "protected_routers": _protected_routers,
+    "send_arp_for_ha": _send_arp_for_ha,
+    "router_id": _id("router_id"),
+    "gateway_external_network_id": _id("gateway_external_network_id"),
+    "lock_timeout": _lock_timeout,
     "max_deletions": parse_max_deletions,
 }

@@ -14,17 +14,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .desired import Desired
+from .connected import missing_routes
+from .desired import FORWARDING, IP_FORWARD, Desired
 from .firewall import floating_ip_pairs, rule_sets, source_nat_address
 from .interface_drivers.driver import InterfaceDriver
 from .model import EXTERNAL_PREFIX
 from .operations import Announce, DeleteFlows, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
 from .options import Options
+from .plan_addresses import plan_addresses
+from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
 from .plan_routes import route_operations
 from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
-from .state import ABSENT, FAMILIES, IPV6, Device, RouterState
+from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, Device, RouterState
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,18 @@ class Planner:
             *self._namespace(namespace, observed),
             *self._plug(namespace, created, present, state),
         ]
+        shared.sort(key=lambda operation: isinstance(operation, SetSysctl))  # as they are done: joint lines of ip come first
+        parameters = list(_parameters(namespace, created, state, observed))
+        # When a device ceases to speak IPv6, the kernel takes the addresses and routes that the plan removes.
+        last = [operation for operation in parameters if _ends_ipv6(operation, present)]
         own = [
             *_link_operations(namespace, present, state),
-            *self._sysctls(namespace, created, state, observed),
+            *(operation for operation in parameters if operation not in last),
             *self._firewall(namespace, state, observed),
             *_set_up(namespace, created, present, observed),
+            *policy_rule_operations(namespace, state.policy_rules, observed.policy_rules),
             *self._addresses(namespace, state, observed, lost),
+            *last,
         ]
         if any(isinstance(operation, Unserve) for operation in removal):
             observed = replace(observed, metadata=False)  # the proxy lets go of a router wherever it is
@@ -224,17 +233,6 @@ class Planner:
             yield Ip(None, ("namespace %s created" % namespace,), "netns add " + namespace)
 
     @staticmethod
-    def _sysctls(
-        namespace: Optional[str], created: Sequence[Device], state: RouterState, observed: RouterState
-    ) -> Iterable[Operation]:
-        for key, value in state.sysctls.items():
-            # The parameters of a new namespace or device belong to making it, and are not told one by one.
-            new = not observed.namespace or any("/%s/" % device.name in key for device in created)
-            if new or observed.sysctls.get(key) != value:
-                actions = () if new else ("sysctl %s set to %s" % (key.replace("/", "."), value),)
-                yield SetSysctl(namespace, actions, key, value)
-
-    @staticmethod
     def _firewall(namespace: Optional[str], state: RouterState, observed: RouterState) -> Iterable[Operation]:
         for family in FAMILIES:
             want, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
@@ -249,20 +247,18 @@ class Planner:
         """Addresses, routes, then what goes; at last the flows of floating IPs that went or moved, and the news."""
         announced: List[Operation] = []
         removals: List[Operation] = []
+        emptied: Set[str] = set()
         for name, wanted in state.addresses.items():
-            have = dict.fromkeys(() if name in lost else observed.addresses.get(name, ()))
-            coming = [address for address in wanted if address not in have]
-            staying = set(wanted)
-            going = [address for address in have if address not in staying]
-            for address in coming:
-                yield from _make_room(namespace, name, address, going)
-                yield _add_address(namespace, name, address)
-            new = wanted if _mac_address_changes(name, state, observed) else coming
+            addresses = plan_addresses(namespace, name, state, observed, name in lost)
+            yield from addresses.first
+            removals += addresses.last
+            emptied |= {name} if addresses.emptied else set()
+            new = wanted if _mac_address_changes(name, state, observed) else addresses.new
             attachment = state.devices[name].attachment
             peer = attachment.peer if attachment is not None else None
             announced += [Announce(namespace, (), name, address.split("/")[0], peer) for address in new if ":" not in address]
-            removals += [_delete_address(namespace, name, address) for address in going]
-        yield from route_operations(namespace, state.routes, observed.routes, frozenset(lost))
+        routes = state.routes | missing_routes(state, observed, lost.keys())
+        yield from route_operations(namespace, routes, observed.routes, observed.connected, lost.keys(), emptied)
         yield from removals
         ended = tuple(_ended_translations(state, observed))
         if ended:
@@ -298,6 +294,32 @@ def _beside_the_node(router_id: str, state: RouterState, observed: RouterState, 
     return replace(state, routes=state.routes - taken, sysctls=sysctls)
 
 
+def _parameters(
+    namespace: Optional[str], created: Sequence[Device], state: RouterState, observed: RouterState
+) -> Iterable[SetSysctl]:
+    for key, value in state.sysctls.items():
+        # The parameters of a new namespace or device belong to making it, and are not told one by one.
+        new = not observed.namespace or any("/%s/" % device.name in key for device in created)
+        if new or observed.sysctls.get(key) != value:
+            actions = () if new else ("sysctl %s set to %s" % (key.replace("/", "."), value),)
+            yield SetSysctl(namespace, actions, key, value)
+    for key in _stopped_forwarding(namespace, state, observed):
+        yield SetSysctl(namespace, ("sysctl %s set to 1" % key.replace("/", "."),), key, "1")
+
+
+def _stopped_forwarding(namespace: Optional[str], state: RouterState, observed: RouterState) -> Iterable[str]:
+    """The parameters of devices that do not forward. As they all follow that of the namespace, none is set on a new device, nor
+    when that is set.
+    """
+    if namespace is not None and observed.sysctls.get(IP_FORWARD) == state.sysctls.get(IP_FORWARD):
+        kept = (have for name, have in observed.devices.items() if name in state.devices)
+        yield from (FORWARDING % have.name for have in kept if not have.forwards)
+
+
+def _ends_ipv6(operation: SetSysctl, present: Iterable[str]) -> bool:
+    return operation.value == "1" and any(operation.key == DISABLE_IPV6 % name for name in present)
+
+
 def _set_up(
     namespace: Optional[str], created: Sequence[Device], present: Mapping[str, Device], observed: RouterState
 ) -> Iterable[Operation]:
@@ -327,30 +349,17 @@ def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
         yield "MAC address of %s set to %s" % (want.name, want.mac_address), "address %s" % want.mac_address
     if want.mtu is not None and want.mtu != have.mtu:
         yield "MTU of %s set to %d" % (want.name, want.mtu), "mtu %d" % want.mtu
+    if have.master is not None:
+        yield "device %s taken from %s" % (want.name, have.master), "nomaster"
+    if not have.arp:
+        yield "ARP of %s turned on" % want.name, "arp on"
+    if not have.multicast:
+        yield "multicast of %s turned on" % want.name, "multicast on"
 
 
 def _mac_address_changes(device: str, state: RouterState, observed: RouterState) -> bool:
     present, wanted = observed.devices.get(device), state.devices[device].mac_address
     return present is not None and wanted is not None and present.mac_address != wanted
-
-
-def _make_room(namespace: Optional[str], device: str, address: str, going: List[str]) -> Iterable[Operation]:
-    """IPv6 has an address on a device once: with another prefix length, the old one must go first."""
-    if ":" in address:
-        for old in [old for old in going if old.split("/")[0] == address.split("/", maxsplit=1)[0]]:
-            going.remove(old)
-            yield _delete_address(namespace, device, old)
-
-
-def _add_address(namespace: Optional[str], device: str, address: str) -> Operation:
-    # No duplicate address detection: it would keep a router's address from answering for a second or two, and on a
-    # router that moves from another node it would find that node and give the address up for good.
-    options = " nodad" if ":" in address else "" if address.endswith("/32") else " broadcast +"
-    return Ip(namespace, ("address %s added to %s" % (address, device),), "address add %s%s dev %s" % (address, options, device))
-
-
-def _delete_address(namespace: Optional[str], device: str, address: str) -> Operation:
-    return Ip(namespace, ("address %s removed from %s" % (address, device),), "address delete %s dev %s" % (address, device))
 
 
 def _ended_translations(state: RouterState, observed: RouterState) -> List[str]:

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .desired import Desired, desired_state
 from .errors import Refused
 from .interface_drivers.driver import InterfaceDriver
 from .model import Router
+from .node_claims import claiming
 from .observe import Observer, Place, is_alive, places
 from .operations import LoadProxy, Operation
 from .options import Options
@@ -21,6 +22,7 @@ from .plan_removal import removal
 from .router_data import Rejected, check_router_ids, check_routers
 from .selection import ADMIN_DOWN, Skipped, select
 from .services.metadata_proxy import MetadataProxy
+from .shown import listed
 from .state import ABSENT, RouterState
 
 Removals = Mapping[str, Sequence[Operation]]  # router id -> what removes it from where it is not to be
@@ -37,6 +39,8 @@ class Change:
     before: RouterState = ABSENT
     after: RouterState = ABSENT
     error: Optional[str] = None
+    unread: Optional[str] = None
+    """Why it is not known what is there, of a router that goes all the same."""
 
 
 @dataclass
@@ -52,6 +56,8 @@ class NodePlan:
     routers: Sequence[Router] = ()
     proxy_after: str = ""
     """The configuration of the metadata proxy that the run leads to."""
+    moved: Sequence[Place] = ()
+    """Where routers are now that are to be in a namespace, and are in the node's own, or the other way round."""
     leaving: Dict[str, Sequence[str]] = field(default_factory=dict)
     """Router that goes -> things of its on the node that go with its namespace, and do not come again."""
 
@@ -63,18 +69,41 @@ def plan_node(
     run = _Run(options, driver, proxy, observer)
     if state == "deleted":
         ids, run.plan.rejected = check_router_ids(data)
-        plan = run.planned([], ids)
+        plan = run.planned([], run.unprotected(ids))
         present = {change.router_id for change in plan.changes}
-        plan.changes = [*(Change(i, RouterPlan(i)) for i in ids if i not in present), *plan.changes]
+        plan.changes = [*(run.kept(i) for i in ids if i not in present), *plan.changes]
         return plan
     checked = check_routers(data, options.needs_network_ids)
     selection = select(checked.routers, options)
-    run.plan.rejected, run.plan.skipped, run.plan.routers = checked.rejected, selection.skipped, selection.routers
+    claiming = run.claiming_of_node(selection.routers, data)
+    wanted = [router for router in selection.routers if router.id not in {rejected.id for rejected in claiming}]
+    run.plan.rejected, run.plan.skipped, run.plan.routers = (*checked.rejected, *claiming), selection.skipped, wanted
     # A router that is down goes; one that is only not for this node, by an option, is none of the business of "replaced".
     going = [skipped.id for skipped in selection.skipped if skipped.reason == ADMIN_DOWN]
+    desired = [desired_state(router, options, driver) for router in wanted]
     if state == "overridden":
-        going = run.purged(going)
-    return run.planned(selection.routers, going, everything=state == "overridden")
+        return run.planned(desired, run.purged(going), everything=True)
+    unprotected = run.unprotected(going)
+    run.refuse_too_many([router_id for router_id in unprotected if router_id in run.present], always=1)
+    plan = run.planned(desired, unprotected)
+    plan.changes += [run.kept(router_id) for router_id in going if router_id not in unprotected]
+    return plan
+
+
+def plan_restoration(
+    before: Mapping[str, RouterState],
+    bridges: AbstractSet[str],
+    options: Options,
+    driver: InterfaceDriver,
+    proxy: MetadataProxy,
+    observer: Observer,
+) -> NodePlan:
+    """Plan that routers become what they were: router id -> its state, which may be that of one that is not there. Of the
+    bridges, those stay that were there before.
+    """
+    run = _Run(options, driver, proxy, observer)
+    present = [Desired(Router(router_id), state, ()) for router_id, state in before.items() if state.namespace]
+    return run.planned(present, [router_id for router_id, state in before.items() if not state.namespace], bridges=bridges)
 
 
 class _Run:
@@ -90,34 +119,72 @@ class _Run:
         self.plan = NodePlan(proxy=proxy, warnings=proxy.warnings())
 
     @property
+    def present(self) -> List[str]:
+        """Ids of the routers on the node."""
+        return sorted({place.router_id for place in self.places})
+
+    @property
     def _unnamed(self) -> List[str]:
         """Entries that could not be told apart from any router on the node."""
         return [rejected.id for rejected in self.plan.rejected if not rejected.identified]
+
+    def claiming_of_node(self, routers: Sequence[Router], data: Any) -> List[Rejected]:
+        """Routers that are to be in the node's own namespace, and claim an address that the node has itself."""
+        if self.options.use_namespaces or not routers:
+            return []
+        expected = {device for router in routers for device in desired_state(router, self.options, self.driver).state.devices}
+        return claiming(routers, data, self.observer.addresses_of_node(expected))
 
     def purged(self, down: Sequence[str]) -> List[str]:
         """Routers on the node that are not asked for. Raises :class:`Refused` when they are too many."""
         if self._unnamed:
             message = "No router was purged, since %s cannot be told from those on the node."
-            self.plan.warnings.append(message % ", ".join(self._unnamed))
+            self.plan.warnings.append(message % listed(self._unnamed))
             return []
-        present = sorted({place.router_id for place in self.places})
         kept = {router.id for router in self.plan.routers} | {rejected.id for rejected in self.plan.rejected}
-        going = [router_id for router_id in present if router_id not in kept]
-        if not self.options.max_deletions.allows(len(going), len(present)):
+        surplus = [router_id for router_id in self.present if router_id not in kept]
+        going = self.unprotected(surplus)
+        self.plan.warnings += [
+            "Router %s stays, though the router data does not want it here: it is protected." % i
+            for i in surplus
+            if i not in going
+        ]
+        self.refuse_too_many(going)
+        return [*going, *(router_id for router_id in self.unprotected(down) if router_id not in going)]
+
+    def refuse_too_many(self, going: Sequence[str], always: int = 0) -> None:
+        """Raises :class:`Refused` when more routers of the node would go than may; so many always may."""
+        if len(going) > always and not self.options.max_deletions.allows(len(going), len(self.present)):
             raise Refused(
                 "Refused: %d of the %d routers on this node would be purged, and max_deletions is %s. Nothing was"
                 " touched. If they are to go, raise max_deletions (100%% for no limit)."
-                % (len(going), len(present), self.options.max_deletions)
+                % (len(going), len(self.present), self.options.max_deletions)
             )
-        return [*going, *(router_id for router_id in down if router_id not in going)]
 
-    def planned(self, routers: Sequence[Router], going: Sequence[str], everything: bool = False) -> NodePlan:
+    def unprotected(self, going: Sequence[str]) -> List[str]:
+        """Those of the routers that are to go which may."""
+        return [router_id for router_id in going if not self._is_protected(router_id)]
+
+    def _is_protected(self, router_id: str) -> bool:
+        return router_id in self.options.protected_routers and any(place.router_id == router_id for place in self.places)
+
+    def kept(self, router_id: str) -> Change:
+        """The part of a router that was to go, and does not: it is not there, or it is protected."""
+        refusal = "protected_routers names it: it is not removed. Take it from there first."
+        return Change(router_id, RouterPlan(router_id), error=refusal if self._is_protected(router_id) else None)
+
+    def planned(
+        self,
+        desired: Sequence[Desired],
+        going: Sequence[str],
+        everything: bool = False,
+        bridges: Optional[AbstractSet[str]] = None,
+    ) -> NodePlan:
         """The plan that makes these routers, and removes those that are going; with ``everything``, also what is
-        left of routers that went before.
+        left of routers that went before. Unused bridges go with ``everything``, or when they are not among ``bridges``.
         """
-        desired = [desired_state(router, self.options, self.driver) for router in routers]
         wanted = {d.router.id: Place(d.router.id, self.options.namespace_of(d.router.id)) for d in desired}
-        moved = [p for p in self.places if p.router_id in wanted and p != wanted[p.router_id]]
+        self.plan.moved = moved = [p for p in self.places if p.router_id in wanted and p != wanted[p.router_id]]
         unwanted = set(going)
         self._refuse_a_second(wanted, unwanted)
         removed = [*(p for p in self.places if p.router_id in unwanted), *moved]
@@ -131,8 +198,10 @@ class _Run:
         leaving = {place.router_id: observed[place] for place in removed if place.router_id in unwanted}
         self.plan.changes = [*changes, *(self._deletion(router_id, state, removals) for router_id, state in leaving.items())]
         freed = tuple(self.driver.release(stale, stale=True))
-        unused = self.driver.unused({d.name: d for x in desired for d in x.state.devices.values()}, planner.freed)
-        served = (*(unused if everything else ()), *self._load_proxy())
+        kept = frozenset() if everything else bridges
+        devices = {d.name: d for x in desired for d in x.state.devices.values()}
+        unused = self.driver.unused(devices, planner.freed, kept) if kept is not None else []
+        served = (*unused, *self._load_proxy())
         self.plan.node = RouterPlan(NODE, freed=freed, served=served)
         return self.plan
 
@@ -200,9 +269,11 @@ class _Run:
     def _deletion(self, router_id: str, observed: Any, removals: Removals) -> Change:
         """A router goes from wherever it is."""
         before = observed if isinstance(observed, RouterState) else ABSENT
+        unread = str(observed) if before is not observed else None
         if self.driver.unavailable is not None:
             return Change(router_id, RouterPlan(router_id), before, before, error=self.driver.unavailable)
-        return Change(router_id, RouterPlan(router_id, freed=tuple(sorted(removals[router_id], key=rank))), before)
+        plan = RouterPlan(router_id, freed=tuple(sorted(removals[router_id], key=rank)))
+        return Change(router_id, plan, before, unread=unread)
 
     def _orphans(
         self, desired: Sequence[Desired], observed: Mapping[Place, Any], unwanted: Set[str], everything: bool

@@ -7,20 +7,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 from .converge import NodeResult, RouterResult
 from .gather import describe_state
 from .interface_drivers.driver import InterfaceDriver
+from .model import EXTERNAL_PREFIX
 from .options import Options
-from .plan_node import NodePlan
+from .plan_node import Change, NodePlan
+from .state import RouterState
 
 LINE_LENGTH = 110  # characters of a diff's line before it is broken
+LONGEST_ERROR = 1000  # characters of a router's errors in the closing sentence; its own entry has all
 NAMED = 10  # failed routers that the closing sentence names one by one
 
 
-def node_result(plan: NodePlan, outcome: NodeResult, driver: InterfaceDriver, diff: bool) -> Dict[str, Any]:
-    """The result of a run over a node, as the design of the modules fixes it."""
+def node_result(
+    plan: NodePlan, outcome: NodeResult, driver: InterfaceDriver, diff: bool, predicted: bool = False
+) -> Dict[str, Any]:
+    """The result of a run over a node, as the design of the modules fixes it. ``predicted``: nothing of it was done."""
     routers = [_router_entry(result) for result in outcome.routers]
     routers += [{"id": r.id, "changed": False, "actions": [], "error": "; ".join(r.errors)} for r in plan.rejected]
     changed = [router for router in routers if router["changed"]]
@@ -28,6 +33,7 @@ def node_result(plan: NodePlan, outcome: NodeResult, driver: InterfaceDriver, di
     node: Dict[str, Any] = {"changed": bool(outcome.actions), "actions": list(outcome.actions)}
     if outcome.error is not None:
         node["error"] = outcome.error
+    removed = _removed([result.change for result in outcome.routers if result.error is None])
     result: Dict[str, Any] = {
         "changed": bool(changed or outcome.actions),
         "routers": routers,
@@ -36,7 +42,8 @@ def node_result(plan: NodePlan, outcome: NodeResult, driver: InterfaceDriver, di
         "skipped_routers": [{"id": skipped.id, "reason": skipped.reason} for skipped in plan.skipped],
         "report": _report(plan, driver.options),
         "warnings": plan.warnings,
-        "msg": _summary(len(routers), len(changed), failed, len(plan.skipped), outcome.error),
+        "removed": removed,
+        "msg": _summary(len(routers), len(changed), failed, len(plan.skipped), outcome.error, _sentence(removed, predicted)),
     }
     if failed or outcome.error is not None:
         result["failed"] = True
@@ -58,6 +65,40 @@ def _router_entry(result: RouterResult) -> Dict[str, Any]:
     return entry
 
 
+def _removed(changes: Sequence[Change]) -> Dict[str, int]:
+    """How many routers, and how many floating IPs, the node no longer has; one that moves to another router stays."""
+    before, after = _floating_ips(change.before for change in changes), _floating_ips(change.after for change in changes)
+    gone = sum(1 for c in changes if (c.unread is not None or _is_there(c.before)) and not _is_there(c.after))
+    return {"routers": gone, "floating_ips": len(before - after)}
+
+
+def _is_there(state: RouterState) -> bool:
+    return state.namespace or state.dead or bool(state.devices)
+
+
+def _floating_ips(states: Iterable[RouterState]) -> Set[str]:
+    """Host addresses behind the first address of gateway ports, since rules are not read of all routers that go."""
+    return {
+        address
+        for state in states
+        for device, addresses in state.addresses.items()
+        if device.startswith(EXTERNAL_PREFIX)
+        for address in addresses[1:]
+        if address.endswith("/32")
+    }
+
+
+def _sentence(removed: Mapping[str, int], predicted: bool) -> str:
+    if not any(removed.values()):
+        return ""
+    parts = [
+        "%d %s%s" % (number, what, "" if number == 1 else "s")
+        for number, what in ((removed["routers"], "router"), (removed["floating_ips"], "floating IP"))
+        if number
+    ]
+    return " %s: %s." % ("To be removed" if predicted else "Removed", " and ".join(parts))
+
+
 def _report(plan: NodePlan, options: Options) -> Dict[str, Any]:
     """What the agent's report_state says: figures of the routers that the node is to have, and its configuration."""
     figures = {
@@ -77,19 +118,26 @@ def _report(plan: NodePlan, options: Options) -> Dict[str, Any]:
     return {**figures, "configurations": {**configurations, **figures}}
 
 
-def _summary(count: int, changed: int, failed: List[Dict[str, Any]], skipped: int, node_error: Optional[str]) -> str:
+def _summary(
+    count: int, changed: int, failed: List[Dict[str, Any]], skipped: int, node_error: Optional[str], removed: str
+) -> str:
     text = "%d router%s: %d changed, %d failed, %d skipped." % (
         count, "" if count == 1 else "s", changed, len(failed), skipped,
     )  # fmt: skip
+    text += removed
     by_error: Dict[str, List[str]] = {}
     for router in failed:
         by_error.setdefault(router["error"], []).append(router["id"])
-    lines = ["%s: %s" % (_names(routers), error) for error, routers in list(by_error.items())[:NAMED]]
+    lines = ["%s: %s" % (_names(routers), _beginning(error)) for error, routers in list(by_error.items())[:NAMED]]
     if len(by_error) > NAMED:
         lines.append("and %d more errors, see routers in the result" % (len(by_error) - NAMED))
     if node_error is not None and node_error not in by_error:
-        lines.append("node: " + node_error)
+        lines.append("node: " + _beginning(node_error))
     return "\n".join([text, *lines])
+
+
+def _beginning(error: str) -> str:
+    return error if len(error) <= LONGEST_ERROR else error[:LONGEST_ERROR] + "…"
 
 
 def _names(routers: List[str]) -> str:

@@ -14,8 +14,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, TypeVar
 
-from .addresses import parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
+from .addresses import overlapping, parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
 from .errors import NotRouterData
+from .json_text import Doubled
 from .model import (
     NETWORK_ID_SHOWN,
     ExtraRoute,
@@ -27,11 +28,11 @@ from .model import (
     external_device_name,
     internal_device_name,
 )
+from .shown import NAMED, Complaints, listed, shown
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
 MTU_RANGE = (1280, 65535)  # below the minimum of IPv6 (RFC 8200) the kernel takes IPv6 and its parameters off a device
-SHOWN = 60  # characters of a wrong value that a message shows
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def check_routers(data: object, network_ids_required: bool = False) -> Checked:
         _reject_shared_bridges(readings)
     return Checked(
         routers=tuple(r.router for r in readings if r.router is not None and not r.errors),
-        rejected=tuple(Rejected(r.router_id or r.path, r.router_id is not None, tuple(r.errors)) for r in readings if r.errors),
+        rejected=tuple(r.rejected for r in readings if r.errors),
     )
 
 
@@ -73,11 +74,11 @@ def check_router_ids(data: object) -> Tuple[Tuple[str, ...], Tuple[Rejected, ...
     ids: List[str] = []
     rejected: List[Rejected] = []
     for path, entry in _entries(data):
-        errors: List[str] = []
+        errors = Complaints()
         fields = _Fields.of(entry, path, errors)
         router_id = fields.id("id", required=True) if fields else None
         if router_id is None:
-            rejected.append(Rejected(path, False, tuple(errors)))
+            rejected.append(Rejected(path, False, tuple(errors.told)))
         elif router_id not in ids:
             ids.append(router_id)
     return tuple(ids), tuple(rejected)
@@ -85,17 +86,8 @@ def check_router_ids(data: object) -> Tuple[Tuple[str, ...], Tuple[Rejected, ...
 
 def _entries(data: object) -> Iterator[Tuple[str, object]]:
     if not isinstance(data, (list, tuple)):
-        raise NotRouterData("routers: expected a list of routers, not %s" % _shown(data))
+        raise NotRouterData("routers: expected a list of routers, not %s" % shown(data))
     return (("routers[%d]" % index, entry) for index, entry in enumerate(data))
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, (dict, list, tuple)):
-        return "a %s" % ("mapping" if isinstance(value, dict) else "list")
-    text = repr(value[: SHOWN + 1] if isinstance(value, str) else value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 class _Fields:
@@ -108,8 +100,10 @@ class _Fields:
     @classmethod
     def of(cls, value: object, path: str, errors: List[str]) -> Optional[_Fields]:
         if isinstance(value, dict):
+            for key in value.keys_twice if isinstance(value, Doubled) else ():
+                errors.append("%s: the key %s stands there twice" % (path, shown(key)))
             return cls(value, path, errors)
-        errors.append("%s: expected a mapping, not %s" % (path, _shown(value)))
+        errors.append("%s: expected a mapping, not %s" % (path, shown(value)))
         return None
 
     def wrong(self, key: str, message: str) -> None:
@@ -129,10 +123,13 @@ class _Fields:
         try:
             return parse(value)
         except ValueError as error:
-            self.wrong(key, "%s %s" % (_shown(value), error))
+            self.wrong(key, "%s %s" % (shown(value), error))
             return None
 
     def id(self, key: str, required: bool = False) -> Optional[str]:
+        if isinstance(self.values, Doubled) and key in self.values.keys_twice:
+            self.known.add(key)
+            return None  # to take one of the two for it could cost another router
         return self.parsed(key, _parse_id, required)
 
     def boolean(self, key: str, default: bool = True) -> bool:
@@ -144,7 +141,7 @@ class _Fields:
         if values is None:
             return
         if not isinstance(values, (list, tuple)):
-            self.wrong(key, "expected a list, not %s" % _shown(values))
+            self.wrong(key, "expected a list, not %s" % shown(values))
             return
         for index, value in enumerate(values):
             yield "%s[%d]" % (key, index), value
@@ -155,7 +152,7 @@ class _Fields:
             try:
                 results.append(parse(value))
             except ValueError as error:
-                self.wrong(place, "%s %s" % (_shown(value), error))
+                self.wrong(place, "%s %s" % (shown(value), error))
         return tuple(results)
 
     def children(self, key: str) -> Iterator[_Fields]:
@@ -167,7 +164,7 @@ class _Fields:
     def refuse_unknown(self) -> None:
         for key in self.values:
             if key not in self.known:
-                self.errors.append("%s: unknown key %s (known are %s)" % (self.path, _shown(key), ", ".join(sorted(self.known))))
+                self.errors.append("%s: unknown key %s (known are %s)" % (self.path, shown(key), ", ".join(sorted(self.known))))
 
 
 def _parse_id(value: object) -> str:
@@ -201,10 +198,14 @@ class _Reading:
     def __init__(self, path: str, network_ids_required: bool) -> None:
         self.path = path
         self.network_ids_required = network_ids_required
-        self.errors: List[str] = []
+        self.errors = Complaints()
         self.router_id: Optional[str] = None
         self.router: Optional[Router] = None
         self.claims: Dict[Tuple[str, str], str] = {}  # (kind, value) -> path
+
+    @property
+    def rejected(self) -> Rejected:
+        return Rejected(self.router_id or self.path, self.router_id is not None, tuple(self.errors.told))
 
     def claim(self, kind: str, value: Optional[object], path: str) -> None:
         if value is None:
@@ -233,6 +234,9 @@ def _read_router(entry: object, path: str, network_ids_required: bool) -> _Readi
         floating_ips=tuple(fip for fip in (_read_floating_ip(c, reading) for c in fields.children("floating_ips")) if fip),
         routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
     )
+    for key in ("ha", "distributed"):  # built as others, it would be active on several nodes at once
+        if fields.boolean(key, default=False):
+            fields.wrong(key, "is not supported")
     fields.refuse_unknown()
     _refuse_overlaps(router, path, reading.errors)
     reading.router = router
@@ -313,6 +317,7 @@ def _read_floating_ip(fields: _Fields, reading: _Reading) -> Optional[FloatingIP
     floating_id = fields.id("id")
     floating = fields.parsed("floating_ip_address", _parse_floating_address, required=True)
     fixed = fields.parsed("fixed_ip_address", _parse_floating_address)
+    fields.parsed("status", _parse_name)  # for the report to Neutron only
     fields.refuse_unknown()
     reading.claim("floating IP id", floating_id, fields.path + ".id")
     reading.claim("address", floating, fields.path + ".floating_ip_address")
@@ -336,14 +341,14 @@ def _read_route(fields: _Fields) -> Optional[ExtraRoute]:
 
 def _refuse_overlaps(router: Router, path: str, errors: List[str]) -> None:
     """Subnets of different internal ports must not overlap: the router could not tell where to send."""
-    seen: List[Tuple[IPNetwork, int, str]] = []
+    places, networks, ports = [], [], []
     for number, port in enumerate(router.interfaces):
         for index, address in enumerate(port.addresses):
-            place = "%s.interfaces[%d].addresses[%d]" % (path, number, index)
-            for network, other, other_place in seen:
-                if other != number and network.version == address.version and network.overlaps(address.network):
-                    errors.append("%s: %s overlaps %s at %s" % (place, address.network, network, other_place))
-            seen.append((address.network, number, place))
+            places.append("%s.interfaces[%d].addresses[%d]" % (path, number, index))
+            networks.append(address.network)
+            ports.append(number)
+    for former, latter in overlapping(networks, ports):
+        errors.append("%s: %s overlaps %s at %s" % (places[latter], networks[latter], networks[former], places[former]))
 
 
 def _reject_double_claims(readings: List[_Reading]) -> None:
@@ -357,10 +362,18 @@ def _reject_double_claims(readings: List[_Reading]) -> None:
             continue
         # Routers' networks may overlap; of addresses, only floating IPs are one router's alone.
         rivals = [r for r in several if kind != "address" or r.claims[(kind, value)].endswith(".floating_ip_address")]
+        paths = sorted(r.claims[(kind, value)] for r in rivals)
         for reading in rivals if len(rivals) > 1 else ():
-            others = ", ".join(sorted({r.claims[(kind, value)] for r in rivals if r is not reading}))
+            others = _without(paths, reading.claims[(kind, value)])
             label = "floating IP" if kind == "address" else kind
             reading.errors.append("%s: %s %s is claimed by %s too" % (reading.claims[(kind, value)], label, value, others))
+
+
+def _without(paths: List[str], own: str) -> str:
+    """All but one of many paths in words, without walking through them for each of the many."""
+    first = [path for path in paths[: NAMED + 1] if path != own][:NAMED]
+    more = len(paths) - 1 - len(first)
+    return ", ".join(first) + (" and %d more" % more if more else "")
 
 
 def _reject_shared_bridges(readings: List[_Reading]) -> None:
@@ -373,6 +386,6 @@ def _reject_shared_bridges(readings: List[_Reading]) -> None:
                 places.setdefault(port.network_id[:NETWORK_ID_SHOWN], {}).setdefault(port.network_id, []).append(place)
     for beginning, networks in places.items():
         if len(networks) > 1:
-            names = " and ".join(sorted(networks))
+            names = listed(sorted(networks), " and ")
             for reading, path in (place for several in networks.values() for place in several):
                 reading.errors.append("%s: networks %s would share the bridge of %s" % (path, names, beginning))

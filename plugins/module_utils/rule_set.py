@@ -12,10 +12,12 @@ it jumps to one of ours: it must not, since it would keep that chain from ever b
 
 from __future__ import annotations
 
+import io
 import re
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .firewall import AGENT_CHAIN_PREFIX, CHAIN_PREFIX
+from .rule_edits import edits
 from .state import Chains, Tables
 
 # The L3 agent's: what it made of a router is taken over, and its chains give way to ours.
@@ -23,6 +25,8 @@ AGENT_PREFIX = "neutron-"
 AGENT_CHAINS = (AGENT_CHAIN_PREFIX, AGENT_PREFIX + "filter-top", AGENT_PREFIX + "postrouting-bottom")
 
 _AGENTS_LINE = re.compile(r'^:%s|^-A %s| -[jg] %s[^ "]*$' % (AGENT_PREFIX, AGENT_PREFIX, AGENT_PREFIX))
+
+_ESCAPED = re.compile(r"\\.")  # what a backslash takes the meaning from
 
 UNTOUCHED: Tuple[str, ...] = (":ACCEPT",)  # a built-in chain in which nothing is ours
 
@@ -41,7 +45,24 @@ def is_ours(chain: str) -> bool:
 
 def without_agents(text: str) -> str:
     """What iptables-save printed, without Neutron's agents, which outside of routers' namespaces are not ours."""
-    return "".join(line for line in text.splitlines(keepends=True) if not _AGENTS_LINE.search(line))
+    return "".join(line for line in _lines(text) if not _AGENTS_LINE.search(line))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines of iptables-save, with their ends. A comment in quotes can have line breaks in it, and so what looks like lines
+    and is none.
+    """
+    parts: List[str] = []
+    quoted = False
+    for part in io.StringIO(text, newline="\n"):
+        parts.append(part)
+        if '"' in part:
+            quoted ^= _ESCAPED.sub("", part).count('"') % 2 == 1
+        if not quoted:
+            yield "".join(parts)
+            parts = []
+    if parts:
+        yield "".join(parts)
 
 
 def _jumps_to_ours(rule: str) -> bool:
@@ -56,13 +77,13 @@ def parse_save(text: str) -> SavedRules:
     policies: Dict[str, str] = {}
     rules: Dict[str, List[str]] = {}
     table = ""
-    for line in text.splitlines():
+    for line in (whole.rstrip("\n") for whole in _lines(text)):
         if line.startswith("-A "):
             chain, _space, rule = line[3:].partition(" ")
             rules.setdefault(chain, []).append(rule)
         elif line.startswith(":"):
-            chain, policy = line[1:].split(" ", 2)[:2]
-            policies[chain] = policy
+            chain, _space, policy = line[1:].partition(" ")
+            policies[chain] = policy.partition(" ")[0]
         elif line.startswith("*"):
             table, policies, rules = line[1:].strip(), {}, {}
         elif line == "COMMIT":
@@ -118,8 +139,11 @@ def restore_text(desired: Tables, observed: Tables) -> str:
             elif wanted is None:
                 removed.append(chain)
             else:
-                declared.append(":%s - [0:0]" % chain)
-                rules += ["-A %s %s" % (chain, rule) for rule in wanted]
+                changes = edits(chain, wanted, have.get(chain, ()))
+                if changes is None:
+                    declared.append(":%s - [0:0]" % chain)
+                    changes = ["-A %s %s" % (chain, rule) for rule in wanted]
+                rules += changes
         lines += ["*" + table, *declared, *rules]
         lines += ["-F " + chain for chain in removed] + ["-X " + chain for chain in removed]
         lines.append("COMMIT")
@@ -131,7 +155,10 @@ def _jumps_change(chain: str, want: Sequence[str], have: Sequence[str]) -> Tuple
     policy = [] if want[0] == have[0] else [":%s %s [0:0]" % (chain, want[0][1:])]
     if list(want[1:]) == list(have[1:]):
         return policy, []
-    commands = ["-D %s %s" % (chain, rule) for rule in have[1:] if _jumps_to_ours(rule)]
+    jumps = [(place, rule) for place, rule in enumerate(have[1:], 1) if _jumps_to_ours(rule)]
+    # What has a line break in it would be several lines to iptables-restore: it goes by its number, the last one first.
+    commands = ["-D %s %d" % (chain, place) for place, rule in reversed(jumps) if "\n" in rule]
+    commands += ["-D %s %s" % (chain, rule) for _place, rule in jumps if "\n" not in rule]
     commands += ["-I %s %d %s" % (chain, place, rule) for place, rule in enumerate(want[1:], 1)]
     return policy, commands
 

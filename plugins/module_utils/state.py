@@ -19,11 +19,12 @@ Tables = Mapping[str, Chains]
 IPV4 = 4
 IPV6 = 6
 FAMILIES = (IPV4, IPV6)
+DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 # The kernel parameters of a device that are ours: of the gateway's whether it takes router advertisements, and of each
-# whether it gets a link-local address.
+# whether it speaks IPv6 at all.
 ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"
-ADDR_GEN_MODE = "net/ipv6/conf/%s/addr_gen_mode"
+DISABLE_IPV6 = "net/ipv6/conf/%s/disable_ipv6"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Device:
-    """A router's device. In a desired state ``None`` for MAC and MTU means: as the kernel has it."""
+    """A router's device. In a desired state ``None`` for MAC and MTU means: as the kernel has it.
+
+    ``master``: the device in the namespace that has taken hold of it, which no run asks for.
+    """
 
     name: str
     port_id: Optional[str]
@@ -52,19 +56,28 @@ class Device:
     mtu: Optional[int]
     up: bool
     attachment: Optional[Attachment]
+    master: Optional[str] = None
+    arp: bool = True
+    multicast: bool = True
+    forwards: bool = True
 
 
 @dataclass(frozen=True)
 class NextHop:
-    """``via`` is None for a destination that is on the link itself."""
+    """``via`` is None for a destination that is on the link itself. ``unusual``: what a run would not give it, in words."""
 
     via: Optional[str]
     device: Optional[str]
+    unusual: str = ""
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route as the kernel keeps it. ``metric`` is what the kernel fills in: 0 for IPv4, 1024 for IPv6."""
+    """A route as the kernel keeps it. ``metric`` is what the kernel fills in: 0 for IPv4, 1024 for IPv6.
+
+    ``selector``: what else than the destination a packet must have (``tos 0x04``, ``from …``). ``source``: the address
+    that the router itself sends from. ``unusual``: what else a run would not give it, in words.
+    """
 
     family: int
     destination: str
@@ -73,18 +86,58 @@ class Route:
     metric: int = 0
     table: str = "main"
     type: str = "unicast"
+    selector: str = ""
+    source: Optional[str] = None
+    unusual: str = ""
 
     @property
-    def key(self) -> Tuple[int, str, str, int]:
+    def key(self) -> Tuple[int, str, str, int, str]:
         """What the kernel takes for the same route: a ``replace`` hits the one with this key."""
-        return (self.family, self.table, self.destination, self.metric)
+        return (self.family, self.table, self.destination, self.metric, self.selector)
+
+
+@dataclass(frozen=True)
+class PolicyRule:
+    """A rule that chooses a routing table. ``text`` is what ``ip rule`` prints; ``message`` is what the kernel said of it,
+    by which it deletes that rule and no other.
+    """
+
+    family: int
+    priority: int
+    text: str
+    message: bytes = field(default=b"", compare=False)
+
+
+# What the kernel puts into each new namespace, and all that a router needs.
+KERNEL_POLICY_RULES = frozenset(
+    [
+        PolicyRule(IPV4, 0, "from all lookup local"),
+        PolicyRule(IPV4, 32766, "from all lookup main"),
+        PolicyRule(IPV4, 32767, "from all lookup default"),
+        PolicyRule(IPV6, 0, "from all lookup local"),
+        PolicyRule(IPV6, 32766, "from all lookup main"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An address on the network of a router's device, and what it is to be asked by: the device's MAC address, and its own
+    address there (``source``).
+    """
+
+    device: str
+    mac_address: str
+    address: str
+    source: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class RouterState:
     """Everything of one router that is in the kernel, or is to be there.
 
-    ``addresses``: device name -> addresses with prefix length, in order.
+    ``addresses``: device name -> addresses with prefix length, in order. ``odd_addresses``: device name and address -> in
+    what an address that is there is not as a run makes it. ``connected``: routes that the kernel makes with addresses.
     ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
     proxy listens; ``port_taken``: whether somebody else does; ``agents_proxy``: the process of the L3 agent, if it is
     that which does. ``foreign``: what is in the
@@ -96,7 +149,10 @@ class RouterState:
     namespace: bool
     devices: Mapping[str, Device] = field(default_factory=dict)
     addresses: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    odd_addresses: Mapping[Tuple[str, str], Tuple[str, ...]] = field(default_factory=dict)
     routes: FrozenSet[Route] = frozenset()
+    connected: FrozenSet[Route] = frozenset()
+    policy_rules: FrozenSet[PolicyRule] = KERNEL_POLICY_RULES
     sysctls: Mapping[str, str] = field(default_factory=dict)
     firewall: Mapping[int, Tables] = field(default_factory=dict)
     loopback_up: bool = False
@@ -115,6 +171,7 @@ class RouterState:
             devices={name: device for name, device in self.devices.items() if name not in names},
             addresses={name: addresses for name, addresses in self.addresses.items() if name not in names},
             routes=frozenset(r for r in self.routes if not any(hop.device in names for hop in r.nexthops)),
+            connected=frozenset(r for r in self.connected if not any(hop.device in names for hop in r.nexthops)),
             sysctls={key: value for key, value in self.sysctls.items() if not any("/%s/" % name in key for name in names)},
         )
 
@@ -138,7 +195,7 @@ ABSENT = RouterState(namespace=False)
 @dataclass(frozen=True)
 class Link:
     """A device as the kernel has it. ``bridge``: its master, whatever that is. ``peer_index``: a veth's other end's ifindex,
-    in another namespace; ``peer``: the name of a lower device, or of the other end, in the same namespace.
+    in another namespace; ``peer``: the name of a lower device, or of the other end, in the same namespace. ``forwards``: IPv4.
     """
 
     name: str
@@ -152,6 +209,10 @@ class Link:
     bridge_up: bool = True
     peer: Optional[str] = None
     mac_address: Optional[str] = None
+    arp: bool = True
+    multicast: bool = True
+    forwards: bool = True
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

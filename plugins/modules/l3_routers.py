@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - netnode.l3.engine
   - netnode.l3.engine.options
+  - netnode.l3.engine.selection
 options:
   routers:
     description:
@@ -44,26 +45,22 @@ options:
     type: str
     choices: [overridden, replaced, deleted, gathered, rendered]
     default: overridden
-  router_id:
-    description:
-      - Of the routers given, the one that is for this node. Required with O(use_namespaces=false).
-    type: str
-  handle_internal_only_routers:
-    description: Whether routers without a gateway are for this node.
-    type: bool
-    default: true
-  gateway_external_network_id:
-    description:
-      - The one external network of this node. Routers with a gateway on another one are not for it.
-      - Without it, routers on all external networks are.
-    type: str
   max_deletions:
     description:
       - How many routers a run with O(state=overridden) may remove, as a count (V(5)), or as a percentage of the routers
         that are on the node (V(50%)); V(100%) is no limit. Beyond it the run is refused before anything is touched.
+      - With O(state=replaced), given routers that are administratively down count, and a single one may always be removed.
       - So an empty answer of a broken source does not wipe a node.
     type: str
     default: 50%
+  confirm_timeout:
+    description:
+      - How many seconds there are to confirm the change, by M(netnode.l3.l3_confirm). When that does not come, or the run ends
+        before its end, the node itself takes the change back. It needs neither the controller nor the connection for this.
+      - Other runs on the node wait meanwhile. Connections that the change ended do not come back.
+      - V(0) is for changes that need not be confirmed.
+    type: float
+    default: 0.0
 """
 
 EXAMPLES = r"""
@@ -141,6 +138,15 @@ skipped_routers:
     reason:
       description: Why it was left out.
       type: str
+removed:
+  description: How many routers and floating IPs the node no longer has; with check mode, would no longer have.
+  returned: O(state) is V(overridden), V(replaced) or V(deleted)
+  type: dict
+  sample: {"routers": 0, "floating_ips": 1}
+unconfirmed:
+  description: That the change is taken back unless it is confirmed.
+  returned: O(confirm_timeout) is not 0, and something was changed
+  type: bool
 report:
   description:
     - What the L3 agent reports as its state, for the given routers that are meant for the node. Its figures are in
@@ -193,7 +199,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.netnode.l3.plugins.module_utils.module import ENGINE_OPTIONS, run_module
+from ansible_collections.netnode.l3.plugins.module_utils.module import ENGINE_OPTIONS, SELECTION_OPTIONS, run_module
 from ansible_collections.netnode.l3.plugins.module_utils.node_run import run_node
 
 
@@ -203,12 +209,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **ENGINE_OPTIONS,
+            **SELECTION_OPTIONS,
             "routers": {"type": "raw"},
             "state": {"type": "str", "choices": states, "default": "overridden"},
-            "router_id": {"type": "str"},
-            "handle_internal_only_routers": {"type": "bool", "default": True},
-            "gateway_external_network_id": {"type": "str"},
             "max_deletions": {"type": "str", "default": "50%"},
+            "confirm_timeout": {"type": "float", "default": 0.0},
         },
         supports_check_mode=True,
     )

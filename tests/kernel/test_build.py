@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from sandbox import Node
-from sandbox.engine import WITHOUT_ROOT, run_engine
+from sandbox.engine import WITHOUT_ROOT, How, run_engine
 
 from ..routers import router, small_router
 
@@ -131,7 +131,7 @@ def test_report_counts_what_the_node_carries(node: Node) -> None:
 
 
 def test_rendered_needs_no_root_and_touches_nothing(node: Node) -> None:
-    result = run_engine(node, [router()], "rendered", prefix=WITHOUT_ROOT)
+    result = run_engine(node, [router()], "rendered", how=How(prefix=WITHOUT_ROOT))
     [entry] = result["rendered"]
     assert "ip netns add qrouter-r1" in entry["commands"]
     assert "-A l3-snat -o qg-aaaa0000-ex -j SNAT --to-source 203.0.113.10 --random-fully" in entry["rules"]["iptables-restore"]

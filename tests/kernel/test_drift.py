@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever is changed by hand is seen, repaired alone, and named."""
+"""Each part of a router that is taken away by hand is seen, repaired alone, and named. Foreign things stay.
+
+The catalogue of all that people do to a router is ``tests/sabotages.py``.
+"""
 
 from __future__ import annotations
 
@@ -87,80 +90,6 @@ def test_every_device(built: Node) -> None:
         assert actions[0].startswith("device q")
 
 
-def test_every_sysctl(built: Node) -> None:
-    for key, value in (
-        ("net.ipv4.ip_forward", "0"),
-        ("net.ipv6.conf.all.forwarding", "0"),
-        ("net.ipv4.conf.all.arp_ignore", "0"),
-        ("net.ipv4.conf.all.arp_announce", "0"),
-        ("net.ipv4.conf.all.promote_secondaries", "0"),
-        ("net.netfilter.nf_conntrack_tcp_be_liberal", "0"),
-        (f"net.ipv6.conf.{GATEWAY}.accept_ra", "1"),
-    ):
-        right = built.run("ip", "netns", "exec", NAMESPACE, "sysctl", "-n", key).stdout.strip()
-        assert repair(built, "sysctl", "-q", "-w", f"{key}={value}") == [f"sysctl {key} set to {right}"]
-
-
-@pytest.mark.parametrize(
-    ("sabotage", "actions"),
-    [
-        (f"ip link set dev {WEB} address fa:16:3e:99:99:99", [f"MAC address of {WEB} set to fa:16:3e:00:00:c0"]),
-        (f"ip link set dev {WEB} mtu 1400", [f"MTU of {WEB} set to 1450"]),
-        (f"ip link set dev {WEB} alias other", [f"alias of {WEB} set to bbbb0000-web-port"]),
-        (f"ip address add 192.0.2.9/24 dev {WEB}", [f"address 192.0.2.9/24 removed from {WEB}"]),
-        (f"ip address add 192.0.2.9 peer 192.0.2.8/31 dev {WEB}", [f"address 192.0.2.9 peer 192.0.2.8/31 removed from {WEB}"]),
-        (f"ip address add 2001:db8:99::9/64 dev {WEB}", [f"address 2001:db8:99::9/64 removed from {WEB}"]),
-        (f"ip route add 192.0.2.0/24 dev {WEB}", [f"route 192.0.2.0/24 dev {WEB} proto boot removed"]),
-        ("ip route add 192.0.2.0/24 via 10.0.0.9 metric 7", [f"route 192.0.2.0/24 via 10.0.0.9 dev {WEB} proto boot removed"]),
-        ("ip route add blackhole 192.0.2.0/24", ["route blackhole 192.0.2.0/24 proto boot removed"]),
-        (
-            f"ip route add 192.0.2.0/24 dev {WEB} table 77",
-            [f"route 192.0.2.0/24 dev {WEB} proto boot table 77 removed"],
-        ),
-        (
-            "ip route replace 192.168.51.0/24 via 10.0.0.9 proto static",
-            ["route 192.168.51.0/24 via 10.0.1.254 dev qr-cccc0000-db replaced"],
-        ),
-        (
-            "ip route append 192.168.51.0/24 via 10.0.0.9 proto static",
-            [f"route 192.168.51.0/24 via 10.0.0.9 dev {WEB} removed"],
-        ),
-        (
-            "ip -6 route add 2001:db8:55::/48 via 2001:db8:1::9",
-            [f"route 2001:db8:55::/48 via 2001:db8:1::9 dev {WEB} proto boot removed"],
-        ),
-        (
-            "iptables -t nat -I l3-snat -j ACCEPT",
-            ["rule removed from chain l3-snat of table nat: -j ACCEPT"],
-        ),
-        ("iptables -t nat -N l3-stray", ["chain l3-stray of table nat removed"]),
-        ("iptables -P FORWARD DROP", ["policy of chain FORWARD of table filter set to ACCEPT"]),
-        ("ip6tables -N l3-stray", ["chain l3-stray of table filter (IPv6) removed"]),
-        (
-            "iptables -t nat -A PREROUTING -j l3-PREROUTING",
-            ["rules of chain PREROUTING of table nat put in order"],
-        ),
-    ],
-)
-def test_a_change_by_hand(built: Node, sabotage: str, actions: list[str]) -> None:
-    assert repair(built, *sabotage.split()) == actions
-
-
-@pytest.mark.parametrize(
-    ("sabotage", "actions"),
-    [
-        ("ip link set dev tapbbbb0000-we down", ["device tapbbbb0000-we set up"]),
-        ("ip link set dev tapbbbb0000-we mtu 1400", ["MTU of tapbbbb0000-we set to 1450"]),
-        ("ip link set dev tapbbbb0000-we nomaster", [f"device {WEB} moved to bridge brqweb-network"]),
-        ("ip link set dev tapbbbb0000-we master br-ex", [f"device {WEB} moved to bridge brqweb-network"]),
-        ("ip link set dev brqweb-network down", ["bridge brqweb-network set up"]),
-        ("ip link set dev tapbbbb0000-we alias x", ["alias of tapbbbb0000-we set to netnode.l3/r1/web-network"]),
-    ],
-)
-def test_a_change_outside_of_the_namespace(built: Node, sabotage: str, actions: list[str]) -> None:
-    assert repair(built, *sabotage.split(), root=True) == actions
-
-
 def test_a_foreign_chain_that_jumps_to_ours_does_not_keep_it_alive(built: Node) -> None:
     for command in ("-N l3-old", "-N THEIRS", "-A THEIRS -s 192.0.2.1/32 -j ACCEPT", "-A THEIRS -j l3-old"):
         built.run("ip", "netns", "exec", NAMESPACE, "iptables", *command.split())
@@ -173,41 +102,32 @@ def test_a_foreign_chain_that_jumps_to_ours_does_not_keep_it_alive(built: Node) 
     assert not run_engine(built, [router()])["changed"]
 
 
-def test_a_device_that_is_down_comes_up_with_all_that_the_kernel_took(built: Node) -> None:
-    actions = repair(built, "ip", "link", "set", "dev", WEB, "down")
-    assert actions[0] == f"device {WEB} set up"
-    assert f"route 192.168.50.0/24 via 10.0.0.253 dev {WEB} and via 10.0.0.254 dev {WEB} added" in actions
+RULES_IN_OUR_CHAIN = (
+    "-j ACCEPT",
+    "-p tcp -m tcp --sport 1:5 --tcp-flags SYN,ACK SYN -j RETURN",
+    "! -s 10.0.0.0/8 -p udp -m udp ! --dport 53 -j DNAT --to-destination 10.0.0.1-10.0.0.9:1-5 --persistent",
+    "-m conntrack --ctstate NEW,ESTABLISHED --ctproto 6 -j MARK --set-xmark 0x1/0x1",
+    "-i q+ -p tcp -m mark ! --mark 0x1/0xff -j REDIRECT --to-ports 1-9 --random",
+    "-d 203.0.113.0/25 -g l3-OUTPUT",
+    "-m limit --limit 5/sec -j ACCEPT",
+    "-m statistic --mode nth --every 3 --packet 0 -j ACCEPT",
+    '-m comment --comment "-j ACCEPT" -j LOG',
+)
 
 
-def test_an_mtu_without_ipv6_is_repaired_with_what_the_kernel_took(built: Node) -> None:
-    actions = repair(built, "ip", "link", "set", "dev", GATEWAY, "mtu", "1000")
-    parameters = [f"sysctl net.ipv6.conf.{GATEWAY}.{key} set to 0" for key in ("addr_gen_mode", "accept_ra")]
-    assert actions[:3] == [f"MTU of {GATEWAY} set to 1500", *parameters]
-    assert f"address 2001:db8:e::10/64 added to {GATEWAY}" in actions
-
-
-def test_a_device_that_was_renamed_or_taken_out_is_made_again(built: Node) -> None:
-    before = snapshot(built)
-    for sabotage, action in (
-        (f"ip -n {NAMESPACE} link set dev {WEB} name was-web", "stale device tapbbbb0000-we removed"),
-        (f"ip -n {NAMESPACE} link set dev {WEB} netns 1", f"device {WEB} removed"),
-    ):
-        built.run("ip", "-n", NAMESPACE, "link", "set", "dev", WEB, "down")
-        built.run(*sabotage.split())
-        [entry] = run_engine(built, [router()])["routers"]
-        assert action in entry["actions"]
-        assert differences(before, snapshot(built)) == []
-
-
-def test_a_bridge_that_is_gone_is_made_again(built: Node) -> None:
-    actions = repair(built, "ip", "link", "delete", "brqweb-network", root=True)
-    assert actions == ["bridge brqweb-network created", f"device {WEB} moved to bridge brqweb-network"]
-
-
-@pytest.mark.parametrize("sabotage", ["umount /run/netns/qrouter-r1", "ip netns delete qrouter-r1"])
-def test_a_namespace_that_is_gone_or_dead_is_made_again(built: Node, sabotage: str) -> None:
-    actions = repair(built, *sabotage.split(), root=True)
-    assert "namespace qrouter-r1 created" in actions
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_rules_of_all_kinds_go_from_our_chains(node: Node, variant: str) -> None:
+    for name in ("iptables", "ip6tables"):
+        for suffix in ("", "-save", "-restore"):
+            node.run("ln", "-sfn", f"/usr/sbin/{name}-{variant}{suffix}", f"/etc/alternatives/{name}{suffix}")
+    run_engine(node, [router()])
+    before = snapshot(node)
+    for rule in RULES_IN_OUR_CHAIN:
+        command = f"iptables -t nat -I l3-PREROUTING 2 {rule}"
+        node.run("ip", "netns", "exec", NAMESPACE, "/bin/sh", "-c", command)
+        result = run_engine(node, [router()])
+        assert "failed" not in result, result["msg"]
+        assert differences(before, snapshot(node)) == []
 
 
 def test_foreign_things_are_left_alone_and_named(built: Node) -> None:
@@ -220,6 +140,7 @@ def test_foreign_things_are_left_alone_and_named(built: Node) -> None:
         "iptables -t nat -I PREROUTING -s 192.0.2.1/32 -j ACCEPT",
         "iptables -N theirs",
         "ip6tables -A INPUT -s 2001:db8::1/128 -j DROP",
+        "ip rule add pref 1000 l3mdev protocol kernel",  # as with the first VRF
     ):
         built.run("ip", "netns", "exec", NAMESPACE, *command.split())
     before = snapshot(built)

@@ -161,6 +161,18 @@ def test_the_tag_that_another_agent_chose_is_left(switch: OpenVSwitch) -> None:
     assert run(switch, router(), vlan_tags={})["changed"] is False
 
 
+def test_a_port_that_goes_to_a_network_without_a_tag_does_not_stay_on_the_other(switch: OpenVSwitch) -> None:
+    run(switch, router())
+    elsewhere = router(interfaces=[{**port, "network_id": "elsewhere"} for port in router()["interfaces"]])
+    predicted = run(switch, elsewhere, check=True, diff=True)
+    done = run(switch, elsewhere, diff=True)
+    assert f"tag of port {WEB_PORT} removed" in actions(done)
+    assert (predicted["routers"], predicted["diff"]) == (done["routers"], done["diff"])
+    assert "tag 7" not in json.dumps(done["diff"][0]["after"])
+    assert port(switch, WEB_PORT)["tag"] == "[]"
+    assert run(switch, elsewhere)["changed"] is False
+
+
 def test_ports_of_routers_that_are_gone_are_removed(switch: OpenVSwitch) -> None:
     run(switch, small_router(1))
     switch.node.run("ip", "netns", "delete", "qrouter-small-1")

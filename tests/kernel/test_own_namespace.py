@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox import Machine, MetadataServer, Node, OpenVSwitch
-from sandbox.engine import run_engine
+from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
 from ..routers import WEB_BRIDGE, router, small_router
@@ -60,6 +60,8 @@ def host(node: Node) -> Node:
     node.run("ip", "route", "add", "198.18.0.0/15", "via", "192.0.2.1", "dev", "uplink")
     node.run("ip", "route", "add", "192.168.99.0/24", "dev", "qr-not-ours", "proto", "static")
     node.run("iptables-restore", text=FOREIGN_RULES)
+    for family in ("-4", "-6"):
+        node.run("ip", family, "rule", "add", "pref", "100", "fwmark", "9", "lookup", "77")
     return node
 
 
@@ -183,6 +185,94 @@ def test_without_router_id_it_is_refused(host: Node) -> None:
     result = run_engine(host, [router()], use_namespaces=False)
     message = "use_namespaces: false needs router_id: the node's own namespace has room for one router."
     assert (result["failed"], result["msg"]) == (True, message)
+
+
+def with_port(*addresses: str, **more: Any) -> dict[str, Any]:
+    """A router with one port."""
+    return router(interfaces=[{"id": "dddd0000-a", "network_id": "a", "addresses": [*addresses], **more}], routes=[])
+
+
+def with_floating_ip(**floating_ip: str) -> dict[str, Any]:
+    return router(floating_ips=[{"floating_ip_address": "203.0.113.20"}, floating_ip])
+
+
+GATEWAY = router()["gateway"]
+CLAIMS = {
+    "interfaces[0].addresses[0]: 172.30.0.1 is the node's own address, on qr-not-ours": with_port("172.30.0.1/24"),
+    "interfaces[0].addresses[1]: 2001:db8:77::9 is the node's own address, on uplink": with_port(
+        "10.9.0.1/24", "2001:db8:77::9/64"
+    ),
+    "gateway.addresses[0]: 192.0.2.9 is the node's own address, on uplink": router(
+        gateway={**GATEWAY, "addresses": ["192.0.2.9/28"], "gateway_ips": []}, routes=[]
+    ),
+    "floating_ips[1].floating_ip_address: 192.0.2.50 is the node's own address, on lo": with_floating_ip(
+        floating_ip_address="192.0.2.50", fixed_ip_address="10.0.0.5"
+    ),
+}
+
+
+@pytest.fixture
+def addressed(host: Node) -> Node:
+    """Such a host with addresses of all kinds."""
+    host.run("ip", "address", "add", "2001:db8:77::9/64", "dev", "uplink", "nodad")
+    host.run("ip", "address", "add", "192.0.2.50/32", "dev", "lo")
+    return host
+
+
+@pytest.mark.parametrize("error", CLAIMS)
+@pytest.mark.parametrize("present", [[], [router()]], ids=["new", "present"])
+def test_an_address_that_the_node_has_itself_is_refused(addressed: Node, error: str, present: list[dict[str, Any]]) -> None:
+    run(addressed, *present)
+    before = snapshot(addressed)
+    for options in ({"check": True}, {}, {"state": "replaced"}):
+        result = run(addressed, small_router(1), CLAIMS[error], **options)
+        assert result["failed"]
+        assert [entry.get("error") for entry in result["routers"]] == [f"routers[1].{error}"]
+        assert result["changed"] is False
+    assert differences(before, snapshot(addressed)) == []
+
+
+def test_an_address_that_the_node_was_given_later_leaves_the_router_as_it_is(addressed: Node) -> None:
+    run(addressed, router())
+    addressed.run("ip", "address", "add", "10.0.0.1/32", "dev", "uplink")
+    before = snapshot(addressed)
+    [entry] = run(addressed, router(enable_snat=False))["routers"]
+    assert entry["error"] == "routers[0].interfaces[0].addresses[0]: 10.0.0.1 is the node's own address, on uplink"
+    assert differences(before, snapshot(addressed)) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_floating_ip(floating_ip_address="192.0.2.50"),
+        with_port("192.0.2.9/24", admin_state_up=False),
+        with_port("192.0.2.8/29"),
+    ],
+    ids=["not installed", "not there", "beside it"],
+)
+def test_what_is_not_on_the_node_claims_nothing(addressed: Node, data: dict[str, Any]) -> None:
+    assert "failed" not in run(addressed, data)
+
+
+def test_in_a_namespace_addresses_are_the_routers_own(addressed: Node) -> None:
+    assert "failed" not in run_engine(addressed, [next(iter(CLAIMS.values()))])
+
+
+def test_another_router_may_have_the_addresses_of_the_one_in_whose_place_it_is(addressed: Node) -> None:
+    run(addressed, router())
+    other = {**router(), "id": "r2", "gateway": {**GATEWAY, "id": "eeee0000-x"}}
+    other["interfaces"] = [{**port, "id": f"f{n}"} for n, port in enumerate(router()["interfaces"])]
+    result = run(addressed, other, router_id="r2")
+    assert "failed" not in result, result["msg"]
+
+
+def test_a_single_object_is_refused_in_its_own_words(addressed: Node) -> None:
+    run(addressed, router())
+    before = snapshot(addressed)
+    port = {"router_id": "r1", "id": "dddd0000-a", "network_id": "a", "addresses": ["10.9.0.1/24", "192.0.2.9/24"]}
+    result = run_object(addressed, "interface", use_namespaces=False, **port)
+    assert (result["failed"], result["msg"]) == (True, "addresses[1]: 192.0.2.9 is the node's own address, on uplink")
+    assert differences(before, snapshot(addressed)) == []
 
 
 def test_on_open_vswitch(host: Node) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandbox import Node
-from sandbox.engine import WITHOUT_ROOT, run_engine
+from sandbox.engine import WITHOUT_ROOT, How, run_engine
 
 from ..kernel_state import differences, snapshot
 from ..routers import router, small_router
@@ -112,7 +112,7 @@ def test_a_wrong_option_is_one_clear_sentence(node: Node, options: dict[str, Any
 
 
 def test_no_root(node: Node) -> None:
-    result = run_engine(node, [router()], prefix=WITHOUT_ROOT)
+    result = run_engine(node, [router()], how=How(prefix=WITHOUT_ROOT))
     assert result["msg"] == "Network namespaces need root: run the task with become: true."
 
 
@@ -175,10 +175,10 @@ def test_a_namespace_that_cannot_be_entered_is_not_taken_for_a_dead_one(node: No
     run_engine(node, [router(), small_router(1)])
     before = snapshot(node)
     helpless = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
-    result = run_engine(node, [router(), small_router(1)], prefix=helpless)
+    result = run_engine(node, [router(), small_router(1)], how=How(prefix=helpless))
     assert errors(result)["r1"] == "namespace qrouter-r1 cannot be entered: Operation not permitted"
     assert not result["changed"]
-    assert run_engine(node, None, "gathered", prefix=helpless)["failed"]
+    assert run_engine(node, None, "gathered", how=How(prefix=helpless))["failed"]
     assert differences(before, snapshot(node)) == []
 
 
@@ -237,7 +237,7 @@ def test_a_command_that_fails_is_told_with_what_was_done_before(node: Node) -> N
     node.run("mount", "-o", "remount,ro,bind", "/proc/sys/net")
     result = run_engine(node, [router(), small_router(1)])
     assert set(errors(result)) == {"r1", "small-1"}
-    assert errors(result)["r1"] == "sysctl net.ipv4.ip_forward = 1: Read-only file system"
+    assert errors(result)["r1"] == "sysctl net.ipv4.conf.brqweb-network.rp_filter = 1: Read-only file system"
     entry = next(entry for entry in result["routers"] if entry["id"] == "r1")
     assert entry["actions"][-1] == "device qg-aaaa0000-ex created on bridge br-ex"
     node.run("umount", "/proc/sys/net")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sandbox import Machine, MetadataServer, Node
-from sandbox.engine import run_engine
+from sandbox.engine import run_engine, run_python
 from sandbox.metadata_server import SLOW
 
 from ..kernel_state import differences, snapshot
@@ -131,6 +131,26 @@ def test_connections_go_on_while_routers_come_and_go(served: Node) -> None:
     body, _nothing = slow.communicate(timeout=30)
     assert slow.returncode == 0
     assert json.loads(body)["path"] == SLOW
+
+
+# Between reloading the proxy and 20 ms later: how often it was taken for gone, or for one that has no sockets.
+BEGINNINGS = """
+import time
+from ansible_collections.netnode.l3.plugins.module_utils.host import haproxy
+text = haproxy.configuration()
+result = 0
+for number in range(30):
+    time.sleep(0.05)  # a master that is still starting takes no notice of a signal
+    haproxy.load(text + "# %d\\n" % number)
+    end = time.monotonic() + 0.02
+    while time.monotonic() < end:
+        result += haproxy.master() is None or not haproxy.sockets()
+"""
+
+
+def test_a_proxy_that_was_just_reloaded_is_not_taken_for_gone(served: Node) -> None:
+    run(served, router(), small_router(1))
+    assert run_python(served, BEGINNINGS) == 0
 
 
 SABOTAGES = {

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from sandbox import Machine
 
@@ -31,6 +32,7 @@ def accept(server):
         threading.Thread(target=converse, args=(server.accept()[0],), daemon=True).start()
 threading.Thread(target=accept, args=(socket.create_server(("", port), backlog=64),), daemon=True).start()
 datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)  # SO_RCVBUFFORCE: what waits while this does not get to run
 datagrams.bind(("", port))
 print("ready", flush=True)
 while True:
@@ -92,6 +94,54 @@ print(len(waiting))
 """
 
 
+# A thousand in a second, by the clock and whatever comes back. Room for seconds of them, so that none is lost in a queue.
+_STEADY_STREAM = """
+import select, socket, sys, threading, time
+address, port, patience, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), 1 / float(sys.argv[4])
+peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+peer.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)
+peer.connect((address, port))
+for _ in range(100):
+    peer.send(b"0")
+    if select.select([peer], [], [], 0.2)[0]:
+        break
+print("ready", flush=True)
+missing, stopping = set(), threading.Event()
+def receive():
+    while True:
+        try:
+            missing.discard(int(peer.recv(99)))
+        except OSError:
+            pass
+def wait():
+    sys.stdin.read()
+    stopping.set()
+threading.Thread(target=receive, daemon=True).start()
+threading.Thread(target=wait, daemon=True).start()
+sent, began = 0, time.monotonic()
+while not stopping.is_set():
+    sent += 1
+    missing.add(sent)
+    try:
+        peer.send(b"%d" % sent)
+    except OSError:
+        pass
+    time.sleep(max(0, began + sent * pause - time.monotonic()))
+end = time.monotonic() + patience
+while missing and time.monotonic() < end:
+    time.sleep(0.01)
+print(sent, len(missing), round(time.monotonic() - began, 2))
+"""
+
+
+class Tally(NamedTuple):
+    """What became of a stream."""
+
+    sent: int
+    lost: int
+    seconds: float
+
+
 def serve_echo(machine: Machine) -> None:
     """From now on send back what sessions and streams send."""
     server = machine.start(PYTHON, "-c", _ECHO, machine.name, PORT)
@@ -141,6 +191,18 @@ class Stream(Controlled):
     def lost(self) -> int:
         """Stop it; how many did not come back."""
         return int(self.stop())
+
+
+class SteadyStream(Controlled):
+    """Datagrams that are sent back, so many in each second."""
+
+    def __init__(self, machine: Machine, address: str, per_second: int = 1000) -> None:
+        super().__init__(machine, _STEADY_STREAM, address, PORT, 3, per_second)
+
+    def tally(self) -> Tally:
+        """Stop it; how many were sent, and how many did not come back."""
+        sent, lost, seconds = self.stop().split()
+        return Tally(int(sent), int(lost), float(seconds))
 
 
 def answering(machine: Machine, addresses: Iterable[str], seconds: float = 1.5) -> set[str]:

@@ -55,8 +55,12 @@ def test_a_run_with_nothing_to_do_has_few_tasks(node: Node) -> None:
         "Look whether the node is in order",
         "Put the node in order",
         "Validating arguments against arg spec '",
+        "Ask Neutron for the routers",
+        "See how the routers are before the run",
         "Converge the routers",
+        "See that the routers work, and confirm ",
         "Leave a report on the node",
+        "Report to Neutron",
         "Say what was done, and fail if anything",
     ]
     assert '"msg": "1 router: 0 changed, 0 failed, 0 skipped."' in play.output
@@ -94,3 +98,24 @@ def test_the_result_has_the_number_of_routers_and_not_all_that_was_given(node: N
         output = sync(node, given, "netnode.l3.sync", "-vvv").output
         assert '"routers": 2,' in output.partition('"module_args"')[2]
         assert "fa:16:3e:01:00:01" not in output
+
+
+def test_a_run_for_some_routers_makes_those_removes_what_the_source_lacks_and_leaves_the_others(node: Node) -> None:
+    assert sync(node, [small_router(number) for number in range(4)]).status == 0
+    data = [small_router(0, name="a"), small_router(1), {**small_router(2), "enable_snat": False}]
+
+    def limited(ids: Any, routers: Any) -> Play:
+        variables = {"l3_sync_routers": routers, "l3_sync_interface_driver": "bridge", "l3_sync_router_ids": ids}
+        return run_playbook("netnode.l3.sync", [node], host_vars={"node": variables})
+
+    before = snapshot(node)
+    play = limited(["small-0"], data)
+    assert (play.status, play.changed) == (0, {"node": 0}), play.output
+    assert differences(before, snapshot(node)) == []
+    for ids, routers in (("small-2, small-3", data), (["small-2", "small-3"], json.dumps(data))):
+        play = limited(ids, routers)
+        assert play.status == 0, play.output
+    assert sorted(line.split()[0] for line in node.run("ip", "netns", "list").stdout.splitlines()) == [
+        f"qrouter-small-{number}" for number in range(3)
+    ]
+    assert (play.changed, '"msg": "1 router: 0 changed, 0 failed, 1 skipped."' in play.output) == ({"node": 0}, True), play.output

@@ -18,6 +18,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.openv
 from ansible_collections.netnode.l3.plugins.module_utils.model import Router
 from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     Announce,
+    ChangePolicyRule,
     DeleteFlows,
     EndAgentsProxy,
     Ip,
@@ -88,7 +89,7 @@ def with_device(state: RouterState, name: str, **changes: Any) -> RouterState:
     return replace(state, devices={**state.devices, name: replace(state.devices[name], **changes)})
 
 
-def step(operation: Operation) -> str:  # noqa: PLR0911
+def step(operation: Operation) -> str:  # noqa: C901, PLR0911
     """An operation in one line."""
     if isinstance(operation, Ip):
         return operation.line
@@ -96,6 +97,8 @@ def step(operation: Operation) -> str:  # noqa: PLR0911
         return "ovs-vsctl " + " ".join(operation.arguments)
     if isinstance(operation, SetSysctl):
         return f"sysctl {operation.key} {operation.value}"
+    if isinstance(operation, ChangePolicyRule):
+        return f"{'restore' if operation.wanted else 'delete'} policy rule {operation.rule.priority}"
     if isinstance(operation, RestoreRules):
         return f"rules of IPv{operation.family}"
     if isinstance(operation, DeleteFlows):

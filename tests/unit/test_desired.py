@@ -19,7 +19,7 @@ from ..routers import router
 from .engine_objects import desired
 
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
-ACCEPT_RA, ADDR_GEN_MODE = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "addr_gen_mode"))
+ACCEPT_RA, DISABLE_IPV6 = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "disable_ipv6"))
 
 
 def with_gateway(**changes: Any) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_floating_ips_are_addresses_of_the_gateway_when_installed() -> None:
 
 
 def test_sysctls_of_a_router_without_gateway() -> None:
-    of_devices = {f"net/ipv6/conf/{WEB}/addr_gen_mode": "0", f"net/ipv6/conf/{DB}/addr_gen_mode": "1"}
+    of_devices = {f"net/ipv6/conf/{WEB}/disable_ipv6": "0", f"net/ipv6/conf/{DB}/disable_ipv6": "1"}
     assert desired(router(gateway=None)).state.sysctls == {**NAMESPACE_SYSCTLS, **of_devices}
     assert NAMESPACE_SYSCTLS == {
         "net/ipv4/ip_forward": "1",
@@ -100,7 +100,7 @@ def test_sysctls_of_a_router_without_gateway() -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "gateway_ips", "accept_ra", "addr_gen_mode"),
+    ("addresses", "gateway_ips", "accept_ra", "disable_ipv6"),
     [
         (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "2001:db8:e::1"], "0", "0"),
         (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "fe80::1"], "0", "0"),
@@ -112,11 +112,11 @@ def test_sysctls_of_a_router_without_gateway() -> None:
     ],
 )
 def test_router_advertisements_are_taken_where_nothing_else_gives_a_gateway(
-    addresses: list[str], gateway_ips: list[str], accept_ra: str, addr_gen_mode: str
+    addresses: list[str], gateway_ips: list[str], accept_ra: str, disable_ipv6: str
 ) -> None:
-    """And a device has a link-local address only where IPv6 is asked for."""
+    """And a device speaks IPv6 only where it is asked for."""
     state = desired(with_gateway(addresses=addresses, gateway_ips=gateway_ips)).state
-    of_gateway = {ACCEPT_RA: accept_ra, ADDR_GEN_MODE: addr_gen_mode}
+    of_gateway = {ACCEPT_RA: accept_ra, DISABLE_IPV6: disable_ipv6}
     assert {key: value for key, value in state.sysctls.items() if GATEWAY in key} == of_gateway
 
 

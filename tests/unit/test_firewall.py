@@ -122,7 +122,10 @@ def test_ipv6_is_never_translated() -> None:
 REDIRECT = "-d 169.254.169.254/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697"
 ONLY_REDIRECTED = {
     "INPUT": (":ACCEPT", "-j l3-INPUT"),
-    "l3-INPUT": ("-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",),
+    "l3-INPUT": (
+        "-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",
+        "-p tcp -m tcp --dport 9697 -m conntrack ! --ctorigdst 169.254.169.254 -j DROP",
+    ),
 }
 
 
@@ -145,7 +148,10 @@ def test_metadata_needs_no_gateway_and_no_nat(changes: dict[str, Any]) -> None:
 def test_metadata_on_another_port() -> None:
     tables = rules(metadata_port=80)[IPV4]
     assert tables["nat"]["l3-PREROUTING"][0].endswith("-j REDIRECT --to-ports 80")
-    assert tables["filter"]["l3-INPUT"] == ("-p tcp -m tcp --dport 80 -m conntrack ! --ctstate DNAT -j DROP",)
+    assert tables["filter"]["l3-INPUT"] == (
+        "-p tcp -m tcp --dport 80 -m conntrack ! --ctstate DNAT -j DROP",
+        "-p tcp -m tcp --dport 80 -m conntrack ! --ctorigdst 169.254.169.254 -j DROP",
+    )
 
 
 @pytest.mark.parametrize("metadata_port", [None, 9697])
@@ -170,3 +176,8 @@ def test_built_in_chains_jump_to_ours_of_the_same_name_and_to_no_other() -> None
     chains = {"l3-FORWARD": ("-j l3-scope",), "l3-scope": ()}
     assert with_jumps(chains) == {"FORWARD": (":ACCEPT", "-j l3-FORWARD"), **chains}
     assert with_jumps({}) == {}
+
+
+def test_of_two_rules_for_a_floating_ip_the_first_holds() -> None:
+    rules = ("-d 203.0.113.9/32 -j DNAT --to-destination 10.0.0.66", "-d 203.0.113.9/32 -j DNAT --to-destination 10.0.0.5")
+    assert floating_ip_pairs({4: {"nat": {"l3-PREROUTING": rules}}}) == {"203.0.113.9": "10.0.0.66"}

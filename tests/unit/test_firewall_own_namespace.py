@@ -83,8 +83,9 @@ def test_metadata_is_let_in_though_the_node_closes_what_it_does_not_know() -> No
     assert tables(9697)["filter"] == {
         "INPUT": (":ACCEPT", "-j l3-INPUT"),
         "l3-INPUT": (
-            "-i qr-+ -p tcp -m tcp --dport 9697 -m conntrack --ctstate DNAT -j ACCEPT",
             "-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",
+            "-p tcp -m tcp --dport 9697 -m conntrack ! --ctorigdst 169.254.169.254 -j DROP",
+            "-i qr-+ -p tcp -m tcp --dport 9697 -m conntrack --ctstate DNAT -j ACCEPT",
         ),
     }
 

@@ -163,6 +163,15 @@ def test_where_the_proxy_cannot_let_go_the_router_goes_all_the_same(node: Node) 
     assert jointly.proxy.text == text("r1", "r2", "r3")
 
 
+def test_where_the_proxy_does_not_let_go_the_router_goes_and_it_is_told(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it may not end its workers: the namespace lives on without a name."""
+    monkeypatch.setattr(apply_jointly, "CLOSED_WITHIN", 0.01)
+    monkeypatch.setattr(apply_jointly, "_listens", lambda namespace, _port: namespace != "qrouter-r3")
+    outcomes, _jointly = executed([deletion("r1"), deletion("r3")], text("r1", "r2", "r3"), text("r2"))
+    assert [outcome.trouble for outcome in outcomes] == ["The metadata proxy still listens in qrouter-r1.", None, None]
+    assert node.batches == [["netns delete qrouter-r1", "netns delete qrouter-r3"]]
+
+
 def test_where_the_proxy_cannot_take_a_router_up_its_plan_fails(node: Node) -> None:
     node.fatal = {"r1"}
     outcomes, _jointly = executed([RouterPlan("r1", served=(serve("r1"),))], text("r2"), text("r1", "r2"))

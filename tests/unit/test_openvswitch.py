@@ -185,6 +185,9 @@ def set_ids(**ids: str) -> list[tuple[str, str]]:
     return [(f"external ids of port {NAME} set: {said}", f"ovs-vsctl set Interface {NAME} {line}")]
 
 
+TAG_REMOVED = (f"tag of port {NAME} removed", f"ovs-vsctl clear Port {NAME} tag")
+
+
 @pytest.mark.parametrize(
     ("wanted", "present", "expected"),
     [
@@ -201,6 +204,17 @@ def set_ids(**ids: str) -> list[tuple[str, str]]:
             {},
             {"mark": "netnode.l3/r9/web", "tag": 8},
             [*set_ids(netnode_l3=MARK), (f"tag of port {NAME} set to 7", f"ovs-vsctl set Port {NAME} tag=7")],
+        ),
+        # Without a tag that is asked for, one stays, unless the network is another one.
+        ({"tag": None}, {"mark": None}, set_ids(netnode_l3=MARK)),
+        ({"tag": None}, {"mark": "netnode.l3/r1/"}, set_ids(netnode_l3=MARK)),
+        ({"tag": None}, {"mark": "netnode.l3/r9/web"}, set_ids(netnode_l3=MARK)),
+        ({"tag": None}, {"mark": "netnode.l3/r1/db", "tag": None}, set_ids(netnode_l3=MARK)),
+        ({"tag": None}, {"mark": "netnode.l3/r1/db"}, [*set_ids(netnode_l3=MARK), TAG_REMOVED]),
+        (
+            {"tag": None, "mark": "netnode.l3/r1/"},
+            {"mark": "netnode.l3/r1/db"},
+            [*set_ids(netnode_l3="netnode.l3/r1/"), TAG_REMOVED],
         ),
     ],
 )

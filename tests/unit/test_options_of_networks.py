@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.netnode.l3.plugins.module_utils.errors import InvalidOption
 from ansible_collections.netnode.l3.plugins.module_utils.model import namespace_name
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options, parse_options
+from ansible_collections.netnode.l3.plugins.module_utils.shown import shown
 
 from .test_options import params
 
@@ -26,17 +27,19 @@ def refusal(**changes: Any) -> str:
 @pytest.mark.parametrize("name", ["", "br ex", "br/ex", "-br", "br-ex\n", "sixteen-letters-", None, 5, True, ["br-ex"]])
 def test_a_network_on_what_can_be_no_bridge_is_refused(name: object) -> None:
     bridges = {"lan": "br-lan", "wan": name}
-    assert refusal(external_network_bridge=bridges) == (f"external_network_bridge[wan]: {name!r} cannot be the name of a bridge.")
+    assert refusal(external_network_bridge=bridges) == (
+        f"external_network_bridge[wan]: {shown(name)} cannot be the name of a bridge."
+    )
 
 
 @pytest.mark.parametrize("value", [5, True, ["br-ex"], [{"lan": "br-ex"}]])
 def test_what_is_neither_a_bridge_nor_a_mapping_is_refused(value: object) -> None:
-    assert refusal(external_network_bridge=value) == f"external_network_bridge: {value!r} cannot be the name of a bridge."
+    assert refusal(external_network_bridge=value) == f"external_network_bridge: {shown(value)} cannot be the name of a bridge."
 
 
 @pytest.mark.parametrize("name", ["", "br int", "sixteen-letters-", "brq{network_id}"])
 def test_an_integration_bridge_that_can_be_none_is_refused(name: str) -> None:
-    assert refusal(integration_bridge=name) == f"integration_bridge: {name!r} cannot be the name of a bridge."
+    assert refusal(integration_bridge=name) == f"integration_bridge: {shown(name)} cannot be the name of a bridge."
 
 
 MAPPING = {"lan": "br-lan", "wan": "br-wan", "dmz": "br-wan"}
@@ -68,7 +71,7 @@ def test_all_external_bridges_each_once(bridges: Any, expected: list[str]) -> No
 
 @pytest.mark.parametrize("tag", [0, -1, 4095, 4096, 1.5, True, False, None, [7], ["7"]])
 def test_what_is_no_vlan_tag_is_refused(tag: object) -> None:
-    assert refusal(vlan_tags={"lan": 7, "wan": tag}) == f"vlan_tags[wan]: {tag!r} is not a VLAN tag (1 to 4094)."
+    assert refusal(vlan_tags={"lan": 7, "wan": tag}) == f"vlan_tags[wan]: {shown(tag)} is not a VLAN tag (1 to 4094)."
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_what_is_no_vlan_tag_is_refused(tag: object) -> None:
 )
 def test_a_text_is_a_vlan_tag_only_when_it_is_digits_of_one(tag: str) -> None:
     """Templates make texts of numbers."""
-    assert refusal(vlan_tags={"lan": "7", "wan": tag}) == f"vlan_tags[wan]: {tag!r} is not a VLAN tag (1 to 4094)."
+    assert refusal(vlan_tags={"lan": "7", "wan": tag}) == f"vlan_tags[wan]: {shown(tag)} is not a VLAN tag (1 to 4094)."
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 100000])
@@ -154,7 +157,7 @@ def test_an_upstream_is_a_socket_or_a_host_with_a_port(upstream: str) -> None:
     ],
 )
 def test_an_upstream_of_another_form_is_refused(upstream: str) -> None:
-    message = f"metadata_upstream: {upstream!r} is neither unix:/PATH nor HOST:PORT."
+    message = f"metadata_upstream: {shown(upstream)} is neither unix:/PATH nor HOST:PORT."
     assert refusal(metadata_upstream=upstream) == message
 
 

@@ -37,6 +37,9 @@ def attachment(**changes: Any) -> dict[str, Any]:
             f"link set dev {GATEWAY} alias aaaa0000-external-port",
             f"alias of {GATEWAY} set to aaaa0000-external-port",
         ),
+        ({"master": "br0"}, f"link set dev {GATEWAY} nomaster", f"device {GATEWAY} taken from br0"),
+        ({"arp": False}, f"link set dev {GATEWAY} arp on", f"ARP of {GATEWAY} turned on"),
+        ({"multicast": False}, f"link set dev {GATEWAY} multicast on", f"multicast of {GATEWAY} turned on"),
         (attachment(up=False), f"link set dev {TAP} up", f"device {TAP} set up"),
         (attachment(mtu=9000), f"link set dev {TAP} mtu 1500", f"MTU of {TAP} set to 1500"),
         (attachment(bridge=None), f"link set dev {TAP} master br-ex", f"device {GATEWAY} moved to bridge br-ex"),
@@ -72,6 +75,14 @@ def test_drift_of_sysctls() -> None:
         "sysctl net.ipv4.ip_forward set to 1",
         "sysctl net.netfilter.nf_conntrack_tcp_be_liberal set to 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("of_all", "lines"), [("1", [f"sysctl net/ipv4/conf/{DB}/forwarding 1"]), ("0", ["sysctl net/ipv4/ip_forward 1"])]
+)
+def test_a_device_that_does_not_forward_follows_when_all_do(of_all: str, lines: list[str]) -> None:
+    state = with_device(converged(router()), DB, forwards=False)
+    assert steps(plan(router(), replace(state, sysctls={**state.sysctls, "net/ipv4/ip_forward": of_all}))) == lines
 
 
 def test_drift_of_the_loopback_device() -> None:
@@ -137,6 +148,19 @@ def test_a_route_to_another_next_hop_is_replaced_in_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(OWN, source="10.0.1.1"),
+        replace(OWN, unusual="mtu 576"),
+        replace(OWN, nexthops=frozenset([NextHop("10.0.1.254", DB, "onlink")])),
+        replace(OWN, nexthops=frozenset([NextHop("10.0.1.254", DB, "weight 3"), NextHop("10.0.1.9", DB)])),
+    ],
+)
+def test_a_route_with_something_unusual_is_replaced_in_place(wrong: Route) -> None:
+    assert routes_after(wrong)[0] == [f"route replace 192.168.51.0/24 proto static via 10.0.1.254 dev {DB}"]
+
+
 def test_of_several_wrong_routes_one_is_replaced_and_the_others_go_before() -> None:
     wrong = [replace(OWN, nexthops=frozenset([NextHop(f"10.0.1.{number}", DB)])) for number in (7, 8, 9)]
     assert routes_after(*wrong)[0] == [
@@ -165,8 +189,12 @@ def test_of_several_wrong_routes_one_is_replaced_and_the_others_go_before() -> N
             Route(4, "10.9.0.0/16", frozenset([NextHop(None, None)]), type="blackhole", table="100"),
             "route delete blackhole 10.9.0.0/16 proto static metric 0 table 100",
         ),
+        (
+            replace(OWN, selector="tos 0x10", unusual="mtu 576", nexthops=frozenset([NextHop("10.0.1.254", DB, "onlink")])),
+            f"route delete 192.168.51.0/24 tos 0x10 via 10.0.1.254 dev {DB} proto static metric 0 table main",
+        ),
     ],
-    ids=["another destination", "another metric", "IPv6 default", "blackhole in a table"],
+    ids=["another destination", "another metric", "IPv6 default", "blackhole in a table", "for a type of service"],
 )
 def test_a_route_too_many_goes(surplus: Route, line: str) -> None:
     assert routes_after(OWN, surplus)[0] == [line]

@@ -67,7 +67,7 @@ def test_the_proxy_begins_last(observed: RouterState, found: MetadataProxy) -> N
 def test_where_metadata_is_new_rules_are_all_that_is_added() -> None:
     assert plan(WITHOUT, proxy()).actions == [
         "rule added to chain INPUT of table filter: -j l3-INPUT",
-        "chain l3-INPUT of table filter created with 1 rule",
+        "chain l3-INPUT of table filter created with 2 rules",
         "rule added to chain l3-PREROUTING of table nat: -d 169.254.169.254/32 -i qr-+ -p tcp -m tcp --dport 80"
         " -j REDIRECT --to-ports 9697",
         BEGINS,

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
-from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_RA, ADDR_GEN_MODE, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_RA, DISABLE_IPV6, RouterState
 
 from ..routers import router
 from .engine_objects import converged, desired, is_empty, node, ovs_driver, planner, steps
@@ -34,11 +34,11 @@ def test_a_router_that_is_as_it_should_be_is_left_alone() -> None:
 
 def test_kernel_parameters_are_of_its_devices_and_bridges_alone() -> None:
     """None of ``all`` or ``default``, which would be the node's other devices' too."""
-    of_device = {"forwarding": "1", "arp_ignore": "1", "arp_announce": "2", "promote_secondaries": "1"}
+    of_device = {"forwarding": "1", "arp_ignore": "1", "arp_announce": "2", "promote_secondaries": "1", "accept_redirects": "0"}
     expected = {f"net/ipv4/conf/{name}/{key}": value for name in (GATEWAY, WEB, DB) for key, value in of_device.items()}
     for bridge in ("br-ex", "brqweb-network", "brqdb-network"):
         expected[f"net/ipv4/conf/{bridge}/arp_ignore"] = "1"
-    of_ipv6 = {ADDR_GEN_MODE % GATEWAY: "0", ADDR_GEN_MODE % WEB: "0", ADDR_GEN_MODE % DB: "1"}
+    of_ipv6 = {DISABLE_IPV6 % GATEWAY: "0", DISABLE_IPV6 % WEB: "0", DISABLE_IPV6 % DB: "1"}
     assert STATE.sysctls == {**expected, **of_ipv6, ACCEPT_RA % GATEWAY: "0"}
 
 

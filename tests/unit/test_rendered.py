@@ -36,7 +36,11 @@ def commands(driver: str, **options: Any) -> list[str]:
 
 def test_a_router_on_bridges() -> None:
     lines = commands("bridge")
-    assert lines[:2] == ["ip link add name brqweb-network type bridge", "ip link set dev brqweb-network addrgenmode none"]
+    assert lines[:3] == [
+        "ip link add name l3-new-d4963834 type bridge",
+        "ip link set dev l3-new-d4963834 addrgenmode none",
+        "ip link set dev l3-new-d4963834 name brqweb-network alias netnode.l3 up",
+    ]
     assert "ip netns add qrouter-r1" in lines
     assert f"ip -n qrouter-r1 address add 10.0.0.1/24 broadcast + dev {WEB}" in lines
     assert "ip netns exec qrouter-r1 sysctl -w net/ipv4/ip_forward=1" in lines

@@ -16,7 +16,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.router_data import chec
 from ..routers import router
 
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
-ROUTER_KEYS = "admin_state_up, enable_snat, floating_ips, gateway, id, interfaces, name, routes"
+ROUTER_KEYS = "admin_state_up, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, routes"
 GATEWAY_KEYS = "addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
 PORT_KEYS = "addresses, admin_state_up, id, mac_address, mtu, network_id"
 
@@ -52,13 +52,19 @@ def errors(data: object) -> list[str]:
         ((*DB, "gateway_ips"), f"routers[0].interfaces[1]: unknown key 'gateway_ips' (known are {PORT_KEYS})"),
         (
             ("floating_ips", 1, "port_id"),
-            "routers[0].floating_ips[1]: unknown key 'port_id' (known are fixed_ip_address, floating_ip_address, id)",
+            "routers[0].floating_ips[1]: unknown key 'port_id' (known are fixed_ip_address, floating_ip_address, id, status)",
         ),
         (("routes", 2, "metric"), "routers[0].routes[2]: unknown key 'metric' (known are destination, nexthop)"),
     ],
 )
 def test_unknown_keys(place: Place, message: str) -> None:
     assert errors(changed((place, True))) == [message]
+
+
+@pytest.mark.parametrize("key", ["ha", "distributed"])
+def test_routers_on_several_nodes_at_once_are_refused(key: str) -> None:
+    assert errors(changed(((key,), True))) == [f"routers[0].{key}: is not supported"]
+    assert errors(changed(((key,), False))) == []
 
 
 def test_a_key_that_is_no_text_is_unknown() -> None:

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from typing import Optional
 
-PID_FILE = "/var/lib/neutron/external/pids/%s.pid.haproxy"  # by the router's id; the agent's default state_path
+from . import process
+
+# By the router's id; the agent's default state_path.
+PID_FILE = "/var/lib/neutron/external/pids/%s.pid.haproxy"
+CONFIG = "/var/lib/neutron/ns-metadata-proxy/%s.conf"
 _ENDS_WITHIN = 5.0  # seconds
 
 
@@ -26,20 +29,13 @@ def metadata_proxy_of(router_id: str) -> Optional[int]:
 
 
 def _serves(pid: int, router_id: str) -> bool:
-    """Whether the process is that haproxy, whose configuration file is named after the router."""
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as file:
-            arguments = file.read().decode(errors="replace").split("\0")
-    except OSError:
-        return False
-    return arguments[0].endswith("haproxy") and any(router_id in argument for argument in arguments)
+    """Whether the process is that haproxy, and none that names the router or was given the number of one that ended."""
+    return process.arguments(pid, "haproxy")[1:] == ["-f", CONFIG % router_id]
 
 
 def end_metadata_proxy(pid: int, router_id: str) -> None:
     """End it, and wait until it has let go of its port. Raises OSError."""
-    if not _serves(pid, router_id):
-        return
-    os.kill(pid, signal.SIGTERM)
+    process.send(pid, signal.SIGTERM, lambda number: _serves(number, router_id))
     deadline = time.monotonic() + _ENDS_WITHIN
     while _serves(pid, router_id) and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -13,16 +13,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import select
 import socket
 import struct
 import time
 from contextlib import suppress
 from itertools import groupby
 from threading import Lock
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 from . import netns
+from .detached import FIRST, detached
 
 INTERVAL = 1.0  # seconds between rounds
 F_SETPIPE_SZ = 1031  # linux/fcntl.h; in Python's fcntl from 3.10 on
@@ -44,17 +44,14 @@ class Announcement(NamedTuple):
 
 
 class Announcer:
-    """Takes announcements and has them sent ``rounds`` times, at once and then a second apart."""
+    """Takes announcements and has them sent ``rounds`` times: at once, and then a second apart from when it is closed on."""
 
     def __init__(self, rounds: int) -> None:
         reading, self._writing = os.pipe()
         fcntl.fcntl(self._writing, F_SETPIPE_SZ, PIPE_SIZE)
         self._lock = Lock()
-        child = os.fork()
-        if child == 0:
-            _become_independent(reading, rounds)
+        detached(lambda: _serve(FIRST, rounds), [reading])
         os.close(reading)
-        os.waitpid(child, 0)
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
         """Have addresses announced; may be called by several threads."""
@@ -66,40 +63,25 @@ class Announcer:
         os.close(self._writing)
 
 
-def _become_independent(reading: int, rounds: int) -> None:
-    """Leave the module's process group and its descriptors, for which its caller waits; never return."""
-    try:
-        os.setsid()
-        if os.fork() == 0:
-            os.chdir("/")
-            null = os.open(os.devnull, os.O_RDWR)
-            for descriptor, source in ((0, null), (1, null), (2, null), (3, reading)):
-                os.dup2(source, descriptor)
-            os.closerange(4, max(64, *(int(name) + 1 for name in os.listdir("/proc/self/fd"))))
-            _serve(3, rounds)
-    finally:
-        os._exit(0)
-
-
 def _serve(reading: int, rounds: int) -> None:
-    """Read announcements as they come and send each round when it is due, until there are no more of both."""
-    due: List[Tuple[float, int, List[Announcement]]] = []  # when, how often more, what
-    unread: Optional[bytes] = b""
-    while due or unread is not None:
-        wait = max(0.0, due[0][0] - time.monotonic()) if due else None
-        if unread is None:
-            time.sleep(wait or 0.0)
-        elif select.select([reading], [], [], wait)[0]:
-            data = os.read(reading, 1 << 16)
-            *lines, unread = (unread + data).split(b"\n") if data else (None,)
-            due += [(time.monotonic(), rounds, [Announcement(*a) for a in json.loads(line)]) for line in lines]
-        while due and due[0][0] <= time.monotonic():
-            when, left, announcements = due.pop(0)
-            if left == rounds:
-                _wait_for_ports(announcements)
+    """Send the first round of what comes as it comes, and the others once no more is to come: what is announced to a bridge
+    with many ports is much work for the kernel, and a long run has a use for the processors.
+    """
+    sent = []
+    for announcements in _received(reading):
+        _wait_for_ports(announcements)
+        _send(announcements)
+        sent.append(announcements)
+    for _round in range(1, rounds):
+        time.sleep(INTERVAL)
+        for announcements in sent:
             _send(announcements)
-            if left > 1:
-                due.append((when + INTERVAL, left - 1, announcements))
+
+
+def _received(reading: int) -> Iterator[List[Announcement]]:
+    with os.fdopen(reading, encoding="utf-8") as lines:
+        for line in lines:
+            yield [Announcement(*announcement) for announcement in json.loads(line)]
 
 
 def _wait_for_ports(announcements: Sequence[Announcement]) -> None:

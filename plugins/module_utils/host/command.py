@@ -9,26 +9,41 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
-from typing import IO, Dict, List, Sequence, Tuple
+from contextlib import suppress
+from typing import IO, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..errors import MissingCommand
+from . import cancellation
 
 TIMEOUT = 60  # seconds; the longest normal command takes well under one
+PATIENCE_WHEN_CANCELLED = 5  # seconds
+_LOOK_UP = 0.5  # seconds, to see whether the run was cancelled
+_LOOK = 0.002  # seconds, where the kernel does not tell when a process has ended
 # Messages in English, and the directories of network tools, which a bare environment can lack.
 ENVIRONMENT = {"PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
 
+# Descriptors that commands inherit, such as the lock: what it stands for holds until they have ended too.
+kept_open: Set[int] = set()
 started: List[str] = []  # the commands of the processes that this run started, for benchmarks and the tests that count
+
+
+LONGEST_COMMAND, LONGEST_MESSAGE = 1000, 4000  # characters that an error shows
 
 
 class CommandError(Exception):
     """A command failed: which one, and what it said."""
 
     def __init__(self, arguments: Sequence[str], message: str) -> None:
-        self.command = " ".join(arguments)
-        self.message = message.strip()
+        self.command = _beginning(" ".join(arguments), LONGEST_COMMAND)
+        self.message = _beginning(message.strip(), LONGEST_MESSAGE)
         super().__init__("%s: %s" % (self.command, self.message))
+
+
+def _beginning(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
 # Debian's names where they are not "iptables"
@@ -51,16 +66,27 @@ def require(commands: Sequence[str]) -> None:
         )
 
 
-def run(arguments: Sequence[str], text: str = "", accept: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
-    """Run a command with ``text`` on its standard input; raise :class:`CommandError` on any other exit status."""
+def run(
+    arguments: Sequence[str], text: str = "", accept: Sequence[int] = (0,), stays: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with ``text`` on its standard input; raise :class:`CommandError` on any other exit status.
+
+    ``stays``: it leaves a process behind that is to go on.
+    """
     started.append(arguments[0])
     try:
         with _input(text) as stdin, subprocess.Popen(
-            arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+            arguments,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            start_new_session=True,
+            pass_fds=() if stays else tuple(kept_open),
         ) as process:
             output, errors = _read(process)
-    except subprocess.TimeoutExpired:
-        raise CommandError(arguments, "no answer within %d seconds" % TIMEOUT) from None
+    except subprocess.TimeoutExpired as expired:
+        raise CommandError(arguments, "no answer within %d seconds" % expired.timeout) from None
     except OSError as error:
         raise CommandError(arguments, error.strerror or str(error)) from None
     if process.returncode not in accept:
@@ -79,29 +105,60 @@ def _input(text: str) -> IO[bytes]:
 
 
 def _read(process: subprocess.Popen[bytes]) -> Tuple[str, str]:
-    """What the command says until it ends.
+    """What the command has said when it has ended. Raises TimeoutExpired when it does not, and was killed for it.
 
     Popen.communicate() with a timeout would do, but it waits for the end in sleeps of half a millisecond and more,
-    which is a third of the time of a command here.
+    which is a third of the time of a command here. It also waits for others that the command left its output to.
     """
     if process.stdout is None or process.stderr is None:
         raise ValueError("the command's output is not piped")
-    deadline = time.monotonic() + TIMEOUT
-    chunks: Dict[int, List[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
-    poller = select.poll()
-    for descriptor in chunks:
-        poller.register(descriptor, select.POLLIN)
-    waiting = len(chunks)
-    while waiting:
-        events = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
-        if not events:
-            process.kill()
-            raise subprocess.TimeoutExpired(process.args, TIMEOUT)
-        for descriptor, _event in events:
-            data = os.read(descriptor, 1 << 16)
-            chunks[descriptor].append(data)
-            if not data:
-                poller.unregister(descriptor)
-                waiting -= 1
-    output, errors = (b"".join(parts).decode(errors="replace") for parts in chunks.values())
+    begun = time.monotonic()
+    said: Dict[int, List[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
+    end = _end_of(process)
+    try:
+        poller = select.poll()
+        for descriptor in said if end is None else (*said, end):
+            poller.register(descriptor, select.POLLIN)
+        ended = False
+        while not ended:
+            patience = TIMEOUT if cancellation.received() is None else min(TIMEOUT, PATIENCE_WHEN_CANCELLED)
+            left = begun + patience - time.monotonic()
+            if left <= 0:
+                os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
+                raise subprocess.TimeoutExpired(process.args, patience)
+            events = poller.poll(min(left, _LOOK if end is None else _LOOK_UP) * 1000)
+            for descriptor, _event in events:
+                if descriptor == end:
+                    ended = True
+                elif not _take(descriptor, said[descriptor]):
+                    poller.unregister(descriptor)
+            ended = ended or (end is None and process.poll() is not None)
+    finally:
+        if end is not None:
+            os.close(end)
+    for descriptor, parts in said.items():
+        _take_rest(descriptor, parts)
+    output, errors = (b"".join(parts).decode(errors="replace") for parts in said.values())
     return output, errors
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> Optional[int]:
+    """A descriptor that can be read from when the process has ended; None before Python 3.9 or Linux 5.3."""
+    try:
+        return os.pidfd_open(process.pid)  # type: ignore[attr-defined,unused-ignore]
+    except (AttributeError, OSError):
+        return None
+
+
+def _take(descriptor: int, parts: List[bytes]) -> bytes:
+    data = os.read(descriptor, 1 << 16)
+    parts.append(data)
+    return data
+
+
+def _take_rest(descriptor: int, parts: List[bytes]) -> None:
+    """What is still in the pipe, whoever else may have it open."""
+    os.set_blocking(descriptor, False)
+    with suppress(BlockingIOError):
+        while _take(descriptor, parts):
+            pass

@@ -13,9 +13,9 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import Callable, FrozenSet, Optional, Set
+from typing import Callable, FrozenSet, Iterable, Optional, Set
 
-from . import run_directory
+from . import process, run_directory
 from .command import CommandError, run
 
 CONFIG = run_directory.PATH + "/metadata-proxy.cfg"
@@ -24,8 +24,10 @@ UNLOADED = run_directory.PATH + "/metadata-proxy.unloaded"  # there while the pr
 UNIT = "netnode-l3-metadata.service"
 COMMAND = "haproxy"
 _LOADED_WITHIN = 10.0  # seconds; a thousand namespaces take a tenth of one
-_SIGNAL_AGAIN = 2.0  # seconds; a master that is still starting takes no notice of a signal
+_SIGNAL_AGAIN = 2.0  # seconds, should a signal be lost all the same
+_READY_WITHIN = 2.0  # seconds; a start takes less than a tenth of one
 _POLL = 0.005
+_EXECUTED_WITHIN = 1.0  # seconds, on a node that is busy
 
 
 def configuration() -> Optional[str]:
@@ -49,38 +51,60 @@ def master() -> Optional[int]:
             pid = int(file.read())
     except (OSError, ValueError):
         return None
-    return pid if _is_ours(pid) else None
+    return pid if _is_master(pid) else None
 
 
 def lost_master() -> Optional[int]:
     """The pid of a master process whose files are gone; it goes on listening, and must be found in its own way."""
-    ours = {int(name) for name in os.listdir("/proc") if name.isdigit() and _is_ours(int(name))}
+    ours = {pid for pid in process.pids() if _is_ours(pid)}
     for pid in ours:
-        with suppress(OSError), open("/proc/%d/stat" % pid, encoding="ascii") as file:
-            if int(file.read().rpartition(")")[2].split()[1]) not in ours:
-                return pid
+        # A worker whose master was killed looks like one, and ends in a moment.
+        if process.parent(pid) not in ours and _is_master(pid) and _becomes_ready(pid):
+            return pid
     return None
 
 
 def sockets() -> FrozenSet[str]:
     """The inodes of the sockets that the running process has."""
+    # The kernel's list of children can lack some in the moment in which another one ends.
+    deadline = time.monotonic() + _EXECUTED_WITHIN
+    found = _sockets_of(_workers())
+    while not found and time.monotonic() < deadline:
+        time.sleep(_POLL)
+        found = _sockets_of(_workers())
+    return frozenset(found)
+
+
+def _sockets_of(pids: Iterable[int]) -> Set[str]:
     found = set()
-    for pid in _workers():
+    for pid in pids:
         with suppress(OSError):
             for descriptor in os.listdir("/proc/%d/fd" % pid):
                 with suppress(OSError):
                     target = os.readlink("/proc/%d/fd/%s" % (pid, descriptor))
                     if target.startswith("socket:["):
                         found.add(target[len("socket:[") : -1])
-    return frozenset(found)
+    return found
 
 
 def _is_ours(pid: int) -> bool:
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as file:
-            return CONFIG.encode() in file.read().split(b"\0")
-    except OSError:
-        return False
+    """Whether it is a master process or a worker. Others can name the files too, such as an editor, or a check of them."""
+    words = process.arguments(pid, COMMAND)
+    pairs = set(zip(words, words[1:]))
+    return {("-p", PID_FILE), ("-f", CONFIG)} <= pairs and not {"-W", "-Ws"}.isdisjoint(words)
+
+
+def _is_master(pid: int) -> bool:
+    """Whether it is ours, and root's: a worker need not be."""
+    return _is_ours(pid) and process.is_roots(pid)
+
+
+def _becomes_ready(pid: int) -> bool:
+    """Wait for a master that is starting, or has just forked a worker: it takes no notice of a signal to reload, and one to
+    end leaves its workers behind. Whether it heeds them now; a worker never does.
+    """
+    _wait(lambda: process.catches(pid, signal.SIGUSR2) or not _is_master(pid), _READY_WITHIN)
+    return process.catches(pid, signal.SIGUSR2)
 
 
 def load(text: str) -> None:
@@ -95,58 +119,69 @@ def load(text: str) -> None:
         pid = lost_master()
         if pid is not None:
             run_directory.write(PID_FILE, "%d\n" % pid)
-    if pid is None:
+    if pid is None or not _reload(pid):
         _start()
-    else:
-        _reload(pid)
     os.unlink(UNLOADED)
 
 
 def stop() -> None:
     """End the process, and remove what it was given."""
-    if _has_unit():
+    if has_unit():
         run(["systemctl", "stop", UNIT])
         _forget_failures()
     pid = master() or lost_master()
     if pid is not None:
-        os.kill(pid, signal.SIGTERM)
-        if not _wait(lambda: not _is_ours(pid)):
-            os.kill(pid, signal.SIGKILL)
+        _end(pid)
     for path in (CONFIG, PID_FILE, UNLOADED):
         with suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def _has_unit() -> bool:
+def has_unit() -> bool:
+    """Whether systemd starts and stops the process."""
     places = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
     return os.path.isdir("/run/systemd/system") and any(os.path.exists(place + UNIT) for place in places)
 
 
 def _start() -> None:
-    if _has_unit():
+    if has_unit():
         _forget_failures()
         result = run(["systemctl", "restart", UNIT], accept=range(256))
         if result.returncode != 0:
             raise _complaint(result.stderr)
     else:
-        run([COMMAND, "-W", "-D", "-p", PID_FILE, "-f", CONFIG])
+        run([COMMAND, "-W", "-D", "-p", PID_FILE, "-f", CONFIG], stays=True)
     if not _wait(lambda: bool(_workers())):
         raise _complaint()
 
 
-def _reload(pid: int) -> None:
+def _reload(pid: int) -> bool:
     """The master reads its configuration, binds what is new, and forks a worker, whose first act is to have the old one
-    close what it no longer needs.
+    close what it no longer needs. Whether there is a master: it can end at any time.
     """
-    before = _workers()
+    _becomes_ready(pid)
+    before = _children(pid)
     deadline = time.monotonic() + _LOADED_WITHIN
     while time.monotonic() < deadline:
-        os.kill(pid, signal.SIGUSR2)
-        if _wait(lambda: bool(_workers() - before), _SIGNAL_AGAIN):
-            return
+        if not process.send(pid, signal.SIGUSR2, _is_master):
+            return False
+        if _wait(lambda: bool(_children(pid) - before) or not _is_master(pid), _SIGNAL_AGAIN):
+            return _is_master(pid)
         if run([COMMAND, "-c", "-f", CONFIG], accept=range(256)).returncode != 0:
             break
     raise _complaint()
+
+
+def _end(pid: int) -> None:
+    """End a master process with its workers. One that is killed leaves them, and they end by themselves."""
+    _becomes_ready(pid)
+    workers = _children(pid)
+    process.send(pid, signal.SIGTERM, _is_master)
+    if not _wait(lambda: not _is_master(pid)):
+        process.send(pid, signal.SIGKILL, _is_master)
+    if not _wait(lambda: not any(_is_ours(worker) for worker in workers)):
+        for worker in workers:
+            process.send(worker, signal.SIGKILL, _is_ours)
 
 
 def _forget_failures() -> None:
@@ -163,8 +198,12 @@ def _complaint(otherwise: str = "the metadata proxy did not take its configurati
 
 def _workers() -> Set[int]:
     pid = master() or lost_master()
+    return set() if pid is None else _children(pid)
+
+
+def _children(pid: int) -> Set[int]:
     try:
-        with open("/proc/%s/task/%s/children" % (pid, pid), encoding="ascii") as file:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
             return {int(child) for child in file.read().split()}
     except OSError:
         return set()

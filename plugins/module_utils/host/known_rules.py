@@ -42,9 +42,9 @@ class KnownRules:
         try:
             with open(FILE, encoding="ascii") as file:
                 found = json.load(file)
-            notes = {key: (note[0], note[1], note[2]) for key, note in found["namespaces"].items()}
+            notes = {key: _note(*note) for key, note in found["namespaces"].items()}
             same = found["format"] == FORMAT and found["boot"] == _boot_id()
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             notes, same = {}, False
         return cls(notes if same else {}, iptables.use_nftables())
 
@@ -68,7 +68,14 @@ class KnownRules:
             return
         content: Dict[str, Any] = {"format": FORMAT, "boot": _boot_id(), "namespaces": notes}
         with suppress(OSError):
-            run_directory.write(FILE, json.dumps(content))
+            run_directory.write(FILE, json.dumps(content), 0o600)  # rules are root's to read
+
+
+def _note(number: int, digest: str, foreign: List[str]) -> Note:
+    """A note of the file. Raises TypeError when it is of another form."""
+    if not (isinstance(foreign, list) and all(isinstance(rule, str) for rule in foreign)):
+        raise TypeError("foreign rules are not a list of text")
+    return number, digest, foreign
 
 
 def _boot_id() -> str:

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
-from typing import AbstractSet, Dict, List, Tuple, Type
+from contextlib import contextmanager
+from typing import AbstractSet, Dict, Iterator, List, Tuple, Type
 
 ROUTE, SOCK_DIAG, NETFILTER = 0, 4, 12  # linux/netlink.h
-_REQUEST, _DUMP = 0x001, 0x300  # NLM_F_REQUEST, NLM_F_DUMP
+_REQUEST, _ACKNOWLEDGE, _DUMP = 0x001, 0x004, 0x300  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP
+CREATE = 0x600  # NLM_F_CREATE, NLM_F_EXCL
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: what is dumped changed meanwhile
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _TYPE = 0x3FFF  # NLA_TYPE_MASK
@@ -21,6 +24,15 @@ _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
 _LONGEST = 1 << 16  # bytes of a reply; the kernel fills 32 KiB at the most
 _SO_NETNS_COOKIE = 71  # asm-generic/socket.h, since Linux 5.14
 TRIES = 20  # of a dump that is interrupted
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Have what cannot be read as the messages that are expected be an OSError, as all that goes wrong with netlink."""
+    try:
+        yield
+    except (struct.error, LookupError, ValueError) as error:
+        raise OSError(errno.EBADMSG, "the kernel's answer is not understood (%s)" % error) from None
 
 
 class Netlink:
@@ -44,16 +56,25 @@ class Netlink:
         """The body of the one message that answers a request. Raises OSError."""
         self._send(kind, _REQUEST, body)
         data = self._socket.recv(_LONGEST)
-        length, answer = struct.unpack_from("=IH", data)
-        if answer == _ERROR:
-            raise _error(data, 0)
-        return data[_HEADER.size : length]
+        with understood():
+            length, answer = struct.unpack_from("=IH", data)
+            if answer == _ERROR:
+                raise _error(data, 0)
+            return data[_HEADER.size : length]
+
+    def change(self, kind: int, body: bytes, flags: int = 0) -> None:
+        """Have the kernel change something. Raises OSError."""
+        self._send(kind, _REQUEST | _ACKNOWLEDGE | flags, body)
+        error = _error(self._socket.recv(_LONGEST), 0)
+        if error.errno:
+            raise error
 
     def dump(self, kind: int, body: bytes) -> List[bytes]:
         """The bodies of all messages of a dump, as they are at one moment. Raises OSError."""
         for _try in range(TRIES):
             self._send(kind, _REQUEST | _DUMP, body)
-            bodies, whole = self._receive()
+            with understood():
+                bodies, whole = self._receive()
             if whole:
                 return bodies
         raise InterruptedError("what the kernel was to list changed %d times while it did" % TRIES)
@@ -75,7 +96,7 @@ class Netlink:
                 if kind == _ERROR:
                     raise _error(data, place)
                 bodies.append(data[place + _HEADER.size : place + length])
-                place += (length + 3) & ~3
+                place += step(length, _HEADER.size)
 
 
 def _error(data: bytes, place: int) -> OSError:
@@ -84,7 +105,7 @@ def _error(data: bytes, place: int) -> OSError:
 
 
 def attributes(data: bytes, place: int, wanted: AbstractSet[int]) -> Dict[int, bytes]:
-    """Those attributes from ``place`` to the end that are wanted: type -> value."""
+    """Those attributes from ``place`` to the end that are wanted: type -> value. Raises ValueError or struct.error."""
     found = {}
     end = len(data)
     read = _ATTRIBUTE.unpack_from
@@ -92,8 +113,15 @@ def attributes(data: bytes, place: int, wanted: AbstractSet[int]) -> Dict[int, b
         length, kind = read(data, place)
         if kind & _TYPE in wanted:
             found[kind & _TYPE] = data[place + 4 : place + length]
-        place += (length + 3) & ~3
+        place += step(length, _ATTRIBUTE.size)
     return found
+
+
+def step(length: int, least: int) -> int:
+    """How far it is to what comes next; a length of less than its own head would lead nowhere, for ever."""
+    if length < least:
+        raise ValueError("a length of %d" % length)
+    return (length + 3) & ~3
 
 
 def text(value: bytes) -> str:

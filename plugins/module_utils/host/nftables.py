@@ -32,5 +32,5 @@ def generation() -> Optional[Generation]:
         with Netlink(netlink.NETFILTER) as socket:
             found = netlink.attributes(socket.ask(_GET_GENERATION, _HEADER), len(_HEADER), {_ID})
             return Generation(socket.namespace_cookie(), struct.unpack("!I", found[_ID])[0])
-    except (OSError, KeyError):
+    except (OSError, KeyError, ValueError, struct.error):
         return None

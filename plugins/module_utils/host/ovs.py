@@ -43,7 +43,13 @@ def read() -> Database:
     lines = run(arguments).stdout.splitlines()
     if len(lines) != len(lists):
         raise CommandError(arguments, "printed %d tables for %d" % (len(lines), len(lists)))
-    bridges, ports, interfaces = (json.loads(line)["data"] for line in lines)
+    try:
+        return _database(*(json.loads(line)["data"] for line in lines))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise CommandError(arguments, "printed tables that are not understood (%s)" % error) from None
+
+
+def _database(bridges: List[Any], ports: List[Any], interfaces: List[Any]) -> Database:
     bridge_by_port = {uuid: name for name, members in bridges for uuid in _set(members)}
     external_ids = {name: dict(ids[1]) for name, ids in interfaces}
     found: Dict[str, Port] = {}

@@ -7,13 +7,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 PATH = "/run/netnode-l3"
+_MODE = 0o755  # to be read by everybody, and written by root
 
 
-def write(path: str, text: str) -> None:
-    """Write a file there, so that a reader finds the old text or the new one. Raises OSError."""
-    os.makedirs(PATH, mode=0o755, exist_ok=True)
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".new", path)
+def make() -> None:
+    """Have the directory there, whatever the umask of the run. Raises OSError."""
+    os.makedirs(PATH, exist_ok=True)
+    if os.stat(PATH).st_mode & 0o7777 != _MODE:
+        os.chmod(PATH, _MODE)
+
+
+def write(path: str, text: str, mode: int = 0o644) -> None:
+    """Write a file there, so that a reader finds the old text or the new one, whatever the umask of the run. Raises OSError."""
+    make()
+    beside = path + ".new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, mode)
+            file.write(text)
+        os.replace(beside, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise

@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 from typing import Optional
 
-from .netlink import SOCK_DIAG, Netlink
+from .netlink import SOCK_DIAG, Netlink, understood
 
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY of linux/sock_diag.h
 _LISTEN = 10  # TCP_LISTEN of net/tcp_states.h
@@ -28,7 +28,7 @@ def listener(port: int) -> Optional[str]:
     """The inode of a TCP socket that listens on this port, on whatever address; None when there is none."""
     found = {}
     try:
-        with Netlink(SOCK_DIAG) as diag:
+        with Netlink(SOCK_DIAG) as diag, understood():
             for family in (socket.AF_INET6, socket.AF_INET):
                 for body in diag.dump(_BY_FAMILY, _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)):
                     number, inode = _ENTRY.unpack_from(body)

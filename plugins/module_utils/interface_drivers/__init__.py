@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Dict, Type
 
 from ..errors import InvalidOption
+from ..shown import shown
 from .bridge import BridgeDriver
 from .driver import InterfaceDriver
 from .openvswitch import OpenvswitchDriver
@@ -26,5 +27,5 @@ def interface_driver(name: str) -> Type[InterfaceDriver]:
     if not name:
         raise InvalidOption("interface_driver is not given; say which one plugs the routers in (known are: %s)." % known)
     if name not in DRIVERS:
-        raise InvalidOption("interface_driver: %r is unknown (known are: %s)." % (name, known))
+        raise InvalidOption("interface_driver: %s is unknown (known are: %s)." % (shown(name), known))
     return DRIVERS[name]

@@ -6,16 +6,22 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from dataclasses import dataclass, replace
 from typing import AbstractSet, Iterable, List, Mapping, Optional
 
-from ..model import DEVICE_NAME_LENGTH, EXTERNAL_PREFIX
-from ..operations import Ip, Operation
+from ..model import DEVICE_NAME_LENGTH, EXTERNAL_PREFIX, is_plain
+from ..operations import Ip, Operation, SetSysctl
 from ..options import Options
 from ..state import Attachment, Device, Link, NodeState
 from .driver import MARK, InterfaceDriver, mark, owner
 
 PEER_PREFIX = "tap"
+# To a bridge of ours the node has no address, and yet its own addresses could be reached by it, as Linux has them on all
+# devices at once. With these, the node takes nothing from there: no source has its way back by the bridge.
+CLOSED = {"net/ipv4/conf/%s/rp_filter": "1", "net/ipv6/conf/%s/disable_ipv6": "1"}
+_NEW = re.compile(r"l3-new-[0-9a-f]{8}\Z")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,11 @@ class OuterEnd(Attachment):
         if self.mtu is None and isinstance(present, OuterEnd):
             return replace(self, mtu=present.mtu)
         return self
+
+
+def _name_before(bridge: str) -> str:
+    """What a bridge that is being made is called until it has its mark."""
+    return "l3-new-%08x" % zlib.crc32(bridge.encode())
 
 
 class BridgeDriver(InterfaceDriver):
@@ -55,13 +66,13 @@ class BridgeDriver(InterfaceDriver):
         else:
             peer = self.node.links.get(link.peer or "")
             mutual = peer is not None and peer.peer == link.name
-        if peer is None or not mutual:
+        if peer is None or not mutual or not is_plain(peer.name):
             return None
         return OuterEnd(peer.bridge, peer.name, peer.alias, peer.up, peer.mtu, peer.bridge_up)
 
     def marked(self) -> Mapping[str, str]:
         owners = ((name, owner(link.alias)) for name, link in self.node.links.items())
-        return {name: whose.router_id for name, whose in owners if whose}
+        return {name: whose.router_id for name, whose in owners if whose and is_plain(name)}
 
     def holder(self, router_id: str, attachment: OuterEnd) -> Optional[str]:
         link = self.node.links.get(attachment.peer)
@@ -89,17 +100,22 @@ class BridgeDriver(InterfaceDriver):
 
     def prepare(self, bridge: str) -> List[Operation]:
         link = self.node.links.get(bridge)
+        return [*self._make(bridge, link), *_close(bridge, link)]
+
+    def _make(self, bridge: str, link: Optional[Link]) -> List[Operation]:
         if link is not None and link.up:
             return []
         # Without an address of its own: tenants have no business with the node.
-        no_address = Ip(None, (), "link set dev %s addrgenmode none" % bridge)
-        if link is not None:  # an interrupted run leaves such
-            return [no_address, Ip(None, ("bridge %s set up" % bridge,), "link set dev %s up" % bridge)]
-        return [
-            Ip(None, (), "link add name %s type bridge" % bridge),
-            no_address,
-            Ip(None, ("bridge %s created" % bridge,), "link set dev %s alias %s up" % (bridge, MARK)),
-        ]
+        no_address = "link set dev %s addrgenmode none"
+        if link is not None:
+            up = Ip(None, ("bridge %s set up" % bridge,), "link set dev %s up" % bridge)
+            return [Ip(None, (), no_address % bridge), up]
+        # It gets its name together with the mark: with only one of them, a run that is killed would leave a bridge that is
+        # nobody's.
+        new = _name_before(bridge)
+        made = [] if new in self.node.links else [Ip(None, (), "link add name %s type bridge" % new)]
+        named = "link set dev %s name %s alias %s up" % (new, bridge, MARK)
+        return [*made, Ip(None, (), no_address % new), Ip(None, ("bridge %s created" % bridge,), named)]
 
     def plug(self, namespace: Optional[str], device: Device, attachment: OuterEnd) -> List[Operation]:
         mtu = " mtu %d" % device.mtu if device.mtu else ""
@@ -138,11 +154,15 @@ class BridgeDriver(InterfaceDriver):
     def release(self, names: Iterable[str], stale: bool) -> List[Operation]:
         return [Ip(None, ("stale device %s removed" % name,) if stale else (), "link delete dev %s" % name) for name in names]
 
-    def unused(self, devices: Mapping[str, Device], freed: AbstractSet[str]) -> List[Operation]:
+    def unused(
+        self, devices: Mapping[str, Device], freed: AbstractSet[str], kept: AbstractSet[str] = frozenset()
+    ) -> List[Operation]:
         plugged = {link.name: link.bridge for link in self.node.links.values() if link.name not in freed}
         plugged.update({d.attachment.peer: d.attachment.bridge for d in devices.values() if d.attachment is not None})
-        made = [link.name for link in self.node.links.values() if link.is_bridge and link.alias == MARK]
-        used = set(plugged.values())
+        made = [link.name for link in self.node.links.values() if link.is_bridge and link.alias == MARK and is_plain(link.name)]
+        used = {*plugged.values(), *kept}
+        made += [link.name for link in self.node.links.values() if link.is_bridge and _NEW.match(link.name)]
+        used |= {_name_before(bridge) for bridge in used if bridge is not None and bridge not in self.node.links}
         return [Ip(None, ("bridge %s removed" % b,), "link delete dev " + b) for b in made if b not in used]
 
     def describe(self, attachment: OuterEnd) -> str:
@@ -150,3 +170,14 @@ class BridgeDriver(InterfaceDriver):
         mtu = ", mtu %d" % attachment.mtu if attachment.mtu else ""
         bridge = attachment.bridge if attachment.bridge_up else "%s, which is down" % attachment.bridge
         return "by %s (%s%s, alias %s) on bridge %s" % (attachment.peer, state, mtu, attachment.mark, bridge)
+
+
+def _close(bridge: str, link: Optional[Link]) -> Iterable[Operation]:
+    """Keep what is on a bridge of ours from the node itself."""
+    if link is not None and link.alias != MARK:
+        return
+    for pattern, value in CLOSED.items():
+        key = pattern % bridge
+        if link is None or link.parameters.get(key) != value:
+            actions = () if link is None else ("sysctl %s set to %s" % (key.replace("/", "."), value),)
+            yield SetSysctl(None, actions, key, value)

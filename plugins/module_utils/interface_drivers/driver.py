@@ -11,6 +11,7 @@ from typing import AbstractSet, Any, ClassVar, Iterable, List, Mapping, NamedTup
 
 from ..operations import Operation
 from ..options import Options
+from ..router_data import ID
 from ..state import Attachment, Device, Link, NodeState
 
 MARK = "netnode.l3"  # what is ours on the node begins with this
@@ -31,7 +32,9 @@ def mark(router_id: str, network_id: Optional[str]) -> str:
 def owner(text: Optional[str]) -> Optional[Owner]:
     """Whose the thing with this mark is; None when it is not ours."""
     parts = (text or "").split("/")
-    return Owner(parts[1], parts[2] or None) if len(parts) == 3 and parts[0] == MARK else None
+    # What is no id is no mark that a run wrote, though it begins like one.
+    ours = len(parts) == 3 and parts[0] == MARK and ID.match(parts[1]) and (not parts[2] or ID.match(parts[2]))
+    return Owner(parts[1], parts[2] or None) if ours else None
 
 
 class InterfaceDriver(ABC):
@@ -111,9 +114,11 @@ class InterfaceDriver(ABC):
     def release(self, names: Iterable[str], stale: bool) -> List[Operation]:
         """Remove things of ours on the node by name. Only of ``stale`` ones is it told."""
 
-    def unused(self, devices: Mapping[str, Device], freed: AbstractSet[str]) -> List[Operation]:
+    def unused(
+        self, devices: Mapping[str, Device], freed: AbstractSet[str], kept: AbstractSet[str] = frozenset()
+    ) -> List[Operation]:
         """Remove what the driver once made for networks, and no port is on any more: when ``freed`` names are free and
-        the ``devices`` of the routers are plugged in.
+        the ``devices`` of the routers are plugged in. What is ``kept`` stays.
         """
         return []
 

@@ -16,7 +16,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ..host import ovs
 from ..host.command import CommandError
-from ..model import EXTERNAL_PREFIX
+from ..model import EXTERNAL_PREFIX, is_plain
 from ..operations import Ip, Operation, Ovs
 from ..options import Options
 from ..state import Attachment, Device, Link, NodeState
@@ -27,7 +27,7 @@ MARK_ID = "netnode-l3"  # the external id that holds our mark
 
 @dataclass(frozen=True)
 class OvsPort(Attachment):
-    """An internal port. As wanted, None for tag or MAC address means: as it is."""
+    """An internal port. As wanted, None for tag or MAC address means: as it is, on the same network."""
 
     iface_id: Optional[str] = None
     active: bool = True
@@ -37,7 +37,13 @@ class OvsPort(Attachment):
     def filled_from(self, present: Optional[Attachment]) -> OvsPort:
         if not isinstance(present, OvsPort):
             return self
-        return replace(self, tag=self.tag or present.tag, attached_mac=self.attached_mac or present.attached_mac)
+        return replace(self, tag=self.tag_after(present), attached_mac=self.attached_mac or present.attached_mac)
+
+    def tag_after(self, present: OvsPort) -> Optional[int]:
+        """The tag that a port comes to have that is there. The tag of another network is not left: it would lead there."""
+        before, now = owner(present.mark), owner(self.mark)
+        moved = before is not None and before.network_id is not None and (now is None or now.network_id != before.network_id)
+        return self.tag if self.tag is not None or moved else present.tag
 
     @property
     def external_ids(self) -> Mapping[str, str]:
@@ -95,7 +101,7 @@ class OpenvswitchDriver(InterfaceDriver):
 
     def marked(self) -> Mapping[str, str]:
         owners = ((name, owner(port.external_ids.get(MARK_ID))) for name, port in self.database.ports.items())
-        return {name: whose.router_id for name, whose in owners if whose}
+        return {name: whose.router_id for name, whose in owners if whose and is_plain(name)}
 
     def holder(self, router_id: str, attachment: OvsPort) -> Optional[str]:
         port = self.database.ports.get(attachment.peer)
@@ -138,10 +144,11 @@ class OpenvswitchDriver(InterfaceDriver):
         if differing:
             action = "external ids of port %s set: %s" % (name, ", ".join("%s=%s" % pair for pair in differing.items()))
             steps.append(Ovs(None, (action,), ("set", "Interface", name, *_settings(differing))))
-        if wanted.tag is not None and wanted.tag != present.tag:
-            steps.append(
-                Ovs(None, ("tag of port %s set to %d" % (name, wanted.tag),), ("set", "Port", name, "tag=%d" % wanted.tag))
-            )
+        tag = wanted.tag_after(present)
+        if tag != present.tag:
+            action = "tag of port %s removed" % name if tag is None else "tag of port %s set to %d" % (name, tag)
+            change = ("clear", "Port", name, "tag") if tag is None else ("set", "Port", name, "tag=%d" % tag)
+            steps.append(Ovs(None, (action,), change))
         return steps
 
     def unplug(self, namespace: Optional[str], device: Device) -> List[Operation]:

@@ -25,7 +25,7 @@ CONNECT_TIMEOUT = 1.0  # seconds that an upstream has to take a connection, befo
 SHARED_MODE = stat.S_IWOTH  # who may connect to a socket must be allowed to write to it (unix(7))
 _BIND = re.compile(r"^ +bind \S+(?: namespace \S+)? name (\S+)$", re.MULTILINE)
 _LINES = re.compile(r"^ +bind .*(?:\n +bind .*)*$", re.MULTILINE)
-_IDENTITY = re.compile(r"^ +uid (\d+)\n +gid (\d+)$", re.MULTILINE)
+_IDENTITY = re.compile(r"^ +uid ([0-9]{1,10})\n +gid ([0-9]{1,10})$", re.MULTILINE)
 _SERVER = re.compile(r"^ +server metadata (\S+)$", re.MULTILINE)
 
 _TEXT = """\
@@ -133,7 +133,7 @@ class MetadataProxy:
     """The proxy as a run finds it, or is to leave it.
 
     ``text``: the configuration that it was given; ``loaded``: whether it has read that. ``sockets``: the inodes of the
-    sockets that it has. ``missing``: why it cannot be started, in a sentence.
+    sockets that it has, and ``hidden``: whether these may not be seen. ``missing``: why it cannot be started, in a sentence.
     """
 
     options: Options
@@ -143,6 +143,7 @@ class MetadataProxy:
     loaded: bool = True
     sockets: FrozenSet[str] = frozenset()
     missing: Optional[str] = None
+    hidden: bool = False
 
     @cached_property
     def lines(self) -> Mapping[str, str]:
@@ -193,6 +194,10 @@ class MetadataProxy:
 
     def cannot_serve(self, router_id: str, port_taken: bool) -> Optional[str]:
         """Why a router cannot be served, in a sentence."""
+        if port_taken and self.hidden:
+            return "The run lacks CAP_SYS_PTRACE: it cannot see whether port %d of router %s is the metadata proxy's." % (
+                self.options.metadata_port, router_id,
+            )  # fmt: skip
         if port_taken:
             return "Port %d of router %s, which the metadata proxy needs, is taken by another process." % (
                 self.options.metadata_port, router_id,

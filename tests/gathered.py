@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``gathered`` is to return for a node that has been given router data: docs/router-data.md, once more and on its own."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+Router = dict[str, Any]
+DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
+
+
+def family(text: str) -> int:
+    return 6 if ":" in text else 4
+
+
+def expected(routers: list[Router]) -> list[Router]:
+    """The routers as they come back, with lists in the order of their text."""
+    up = [router for router in routers if router.get("admin_state_up", True)]
+    return [_expected(router) for router in sorted(up, key=lambda router: str(router["id"]))]
+
+
+def comparable(gathered: list[Router], routers: list[Router]) -> list[Router]:
+    """What was gathered, without what nobody asked for: MAC addresses and MTUs, which are always there."""
+    ports = {port["id"]: port for router in routers for port in _ports(router)}
+
+    def asked(port: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in port.items() if key in ports[port["id"]] or key == "admin_state_up"}
+        return {key: sorted(value) if isinstance(value, list) else value for key, value in kept.items()}
+
+    return [_sorted({**router, **_map_ports(router, asked)}) for router in gathered]
+
+
+def _ports(router: Router) -> list[dict[str, Any]]:
+    return [*router.get("interfaces", []), *([router["gateway"]] if router.get("gateway") else [])]
+
+
+def _map_ports(router: Router, change: Any) -> Router:
+    changed: Router = {"interfaces": sorted((change(port) for port in router["interfaces"]), key=str)}
+    return {**changed, "gateway": change(router["gateway"])} if "gateway" in router else changed
+
+
+def _sorted(router: Router) -> Router:
+    return {**router, **{key: sorted(router[key], key=str) for key in ("floating_ips", "routes")}}
+
+
+def _expected(router: Router) -> Router:
+    gateway = router.get("gateway")
+    result: Router = {
+        "id": router["id"],
+        "enable_snat": router["enable_snat"] if gateway else True,
+        "interfaces": [port for port in router["interfaces"] if port.get("admin_state_up", True)],
+        "floating_ips": [],
+        "routes": router.get("routes", []),
+    }
+    if gateway:
+        result["gateway"] = dict(gateway)
+        if not any(family(address) == 4 for address in gateway["addresses"]):
+            result["enable_snat"] = False
+        result["floating_ips"] = [
+            {key: entry[key] for key in ("floating_ip_address", "fixed_ip_address")}
+            for entry in router["floating_ips"]
+            if entry["fixed_ip_address"] is not None
+        ]
+        _move_next_hops(result)
+    return _sorted(
+        {**result, **_map_ports(result, lambda port: {k: sorted(v) if isinstance(v, list) else v for k, v in port.items()})}
+    )
+
+
+def _move_next_hops(router: Router) -> None:
+    """A default route comes back where it looks as if it came from, and a gateway IP without one as what is on the link."""
+    gateway = router["gateway"]
+    networks = [ipaddress.ip_interface(address).network for address in gateway["addresses"]]
+    subnets = [ipaddress.ip_network(text) for text in gateway["extra_subnets"]]
+    on_link = {str(subnet) for subnet in subnets if subnet not in networks}
+    reached = [*networks, *subnets]
+    gateway_ips = []
+    for text in gateway["gateway_ips"]:
+        address = ipaddress.ip_address(text)
+        extra = [route for route in router["routes"] if route["destination"] == DEFAULT[address.version]]
+        on_network = address.is_link_local or any(address in network for network in reached if network.version == address.version)
+        if not extra:
+            gateway_ips.append(text)
+        elif not on_network:
+            on_link.add(str(ipaddress.ip_network(text)))
+    routes = list(router["routes"])
+    for default in DEFAULT.values():
+        extra = [route for route in routes if route["destination"] == default]
+        hop = extra[0]["nexthop"] if len(extra) == 1 else None
+        if hop is not None and any(ipaddress.ip_address(hop) in n for n in reached if n.version == family(hop)):
+            gateway_ips.append(hop)
+            routes.remove(extra[0])
+            on_link.discard(str(ipaddress.ip_network(hop)))
+    gateway["gateway_ips"], gateway["extra_subnets"], router["routes"] = gateway_ips, sorted(on_link), routes

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From any state to any state: as predicted, and as if built on an empty node, also when a run was killed in between.
+
+The states are random, the same ones each time; ``make any-state`` has new ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from sandbox import Node, OpenVSwitch
+from sandbox.engine import How, Killed, run_engine
+
+from ..gathered import comparable, expected
+from ..kernel_state import differences, empty, settle, snapshot
+from ..router_states import Router, states
+
+STEPS = 6  # from one state to the next, in each walk
+DRIVER = os.environ.get("ANY_STATE_DRIVER", "bridge")
+TAGS = {"network-000-a": 1, "network-00": 2, "n": 3}
+PORTS = ("--columns=name,tag list Port", "--columns=name,external_ids list Interface")
+WALKS = int(os.environ.get("ANY_STATE_WALKS", "0"))
+SETTINGS = settings(
+    max_examples=WALKS or 40,
+    derandomize=not WALKS,
+    phases=[Phase.generate, Phase.shrink] if WALKS else [Phase.generate],  # to shrink takes minutes
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a node is to be next. ``killed``: how many steps towards it a run does before that is killed."""
+
+    routers: list[Router]
+    metadata: bool
+    killed: int | None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        driver = {"interface_driver": DRIVER, "vlan_tags": TAGS}
+        return {**driver, "metadata_upstream": "127.0.0.1:80"} if self.metadata else driver
+
+
+STEP = st.builds(
+    Step, states(), st.sampled_from([False, False, False, False, True]), st.one_of(st.none(), st.none(), st.integers(0, 120))
+)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[tuple[Node, Node]]:
+    """A node that goes from state to state, and one on which each state is built anew."""
+    with Node("walking") as walking, Node("fresh") as fresh:
+        for node in (walking, fresh):
+            if DRIVER == "openvswitch":
+                switch = OpenVSwitch(node)
+                switch.add_bridge("br-ex")
+                switch.add_bridge("br-int")
+            else:
+                node.add_bridge("br-ex")
+        yield walking, fresh
+
+
+@SETTINGS
+@given(st.lists(STEP, min_size=STEPS, max_size=STEPS))
+def test_from_any_state_to_any_state(nodes: tuple[Node, Node], walk: list[Step]) -> None:
+    walking, fresh = nodes
+    empty(walking)
+    for number, step in enumerate(walk):
+        note(f"step {number}")
+        take(walking, step)
+        empty(fresh)
+        built = run_engine(fresh, step.routers, **step.options)
+        assert "failed" not in built, built["msg"]
+        compare(fresh, walking, step)
+
+
+def take(node: Node, step: Step) -> None:
+    """Converge, as check mode has said, and then there is nothing more to do."""
+    predicted = run_engine(node, step.routers, check=True, diff=True, **step.options)
+    if step.killed is not None:
+        with suppress(Killed):  # or it has fewer steps
+            run_engine(node, step.routers, how=How(end_before=step.killed), **step.options)
+        settle(node)
+        predicted = run_engine(node, step.routers, check=True, diff=True, **step.options)
+    done = run_engine(node, step.routers, diff=True, **step.options)
+    assert "failed" not in done, done["msg"]
+    assert (done["routers"], done["node"], done["diff"]) == (predicted["routers"], predicted["node"], predicted["diff"])
+    assert actions(run_engine(node, step.routers, **step.options)) == []
+
+
+def actions(result: dict[str, Any]) -> list[str]:
+    return [action for entry in (*result["routers"], result["node"]) for action in entry["actions"]]
+
+
+def compare(fresh: Node, walking: Node, step: Step) -> None:
+    """The kernel has what it has on the node where nothing was before, and gives the data back."""
+    assert differences(asked_for(snapshot(fresh), step), asked_for(snapshot(walking), step)) == []
+    gathered = run_engine(walking, None, "gathered", interface_driver=DRIVER)["gathered"]
+    assert comparable(gathered, step.routers) == expected(step.routers)
+    to_do = actions(run_engine(walking, gathered, check=True, **step.options))
+    assert sorted(to_do) == compare_switches(fresh, walking, step, gathered)
+
+
+def compare_switches(fresh: Node, walking: Node, step: Step, gathered: list[Router]) -> list[str]:
+    """What Open vSwitch is told of our ports. What it is still to be told when MAC addresses are asked for that were not."""
+    if DRIVER != "openvswitch":
+        return []
+    built, ports = switch_ports(fresh), switch_ports(walking)
+    unasked = {port["id"][:11] for port in ports_of(step.routers) if "mac_address" not in port}
+    present = {port["id"][:11]: port["mac_address"] for port in ports_of(gathered)}
+    untold = []
+    for name, (_tag, ids) in ports.items():
+        port, told = name[3:], ids.get("attached-mac")
+        if port in unasked:  # told once, it is still true
+            assert built[name][1].get("attached-mac") is None
+            assert ids.pop("attached-mac", present[port]) == present[port]
+        if told is None:
+            untold.append(f"external ids of port {name} set: attached-mac={present[port]}")
+    assert ports == built
+    return sorted(untold)
+
+
+def switch_ports(node: Node) -> dict[str, tuple[Any, dict[str, str]]]:
+    """Our ports in the database of Open vSwitch: name -> tag and external ids."""
+    texts = [node.run("ovs-vsctl", "--format=json", *columns.split()).stdout for columns in PORTS]
+    tags, external_ids = (dict(json.loads(text)["data"]) for text in texts)
+    return {name: (tag, dict(external_ids[name][1])) for name, tag in tags.items() if name.startswith(("qr-", "qg-"))}
+
+
+def ports_of(routers: list[Router]) -> list[dict[str, Any]]:
+    return [p for router in routers for p in (*router["interfaces"], *([router["gateway"]] if "gateway" in router else []))]
+
+
+def asked_for(state: dict[str, Any], step: Step) -> dict[str, Any]:
+    """A snapshot without the MAC addresses and MTUs that the data leaves to the kernel."""
+    left = {port["id"][:11]: [key for key in ("mac_address", "mtu") if key not in port] for port in ports_of(step.routers)}
+    for namespace in state.values():
+        namespace["links"] = [link for link in namespace["links"] if not link["ifname"].startswith("ovs")]
+        for link in namespace["links"]:
+            keys = left.get(link["ifname"][3:], ())
+            if "mac_address" in keys:
+                link.pop("address", None)
+            if "mtu" in keys or link["ifname"].startswith("br"):
+                link.pop("mtu")
+    return state
