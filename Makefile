@@ -1,25 +1,43 @@
 # The targets set up what they need by themselves.
-.PHONY: help venv demo test lint sanity bench bench-full clean
+.PHONY: help venv neutron rulebook demo demo-neutron test fuzz any-state lint sanity bench bench-full clean
 
 help:
 	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
+	@echo "make demo-neutron  have a sandboxed node follow a real Neutron server"
 	@echo "make test    pass every check and test"
+	@echo "make fuzz    feed the engine's parsers with random input, for a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
+	@echo "make any-state  take nodes through thousands of new random states (WALKS=500)"
 	@echo "make venv    only set up"
 
 venv:
 	@tools/prepare
 
+neutron: venv
+	@tools/prepare-neutron
+
 demo: venv
 	@.venv/bin/python -m demo
 
-test: lint sanity
+demo-neutron: venv neutron
+	@.venv/bin/python -m demo.neutron
+
+rulebook: venv
+	@tools/prepare-rulebook
+
+test: lint sanity neutron rulebook
 	.venv/bin/python -m pytest -n auto
+
+FUZZ_SECONDS = 60
+fuzz: venv
+	set -e; for name in iptables-save netlink-messages netlink-bodies ovs-vsctl haproxy known-rules conntrack marks router-data; do \
+		PYTHONPATH=.cache:. .venv/bin/python -m tests.fuzz.parsers $$name -max_total_time=$(FUZZ_SECONDS); done
 
 lint: venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p demo -p benchmarks
+	.venv/bin/mypy extensions/eda/plugins/event_source/neutron.py
 	.venv/bin/ansible-lint --offline --profile production
 	.venv/bin/antsibull-changelog lint
 	shellcheck tools/* .ci/run
@@ -27,11 +45,18 @@ lint: venv
 sanity: venv
 	tools/ansible-test-sanity
 
-bench: venv
-	.venv/bin/python -m benchmarks
+# Random walks of six states each.
+WALKS ?= 500
 
-bench-full: venv
-	.venv/bin/python -m benchmarks --full --write
+any-state: venv
+	ANY_STATE_WALKS=$(WALKS) .venv/bin/python -m pytest -q tests/kernel/test_any_state.py
+	ANY_STATE_WALKS=$(WALKS) ANY_STATE_DRIVER=openvswitch .venv/bin/python -m pytest -q tests/kernel/test_any_state.py
+
+bench: venv
+	PYTHONPATH=.cache .venv/bin/python -m benchmarks
+
+bench-full: venv neutron
+	PYTHONPATH=.cache .venv/bin/python -m benchmarks --full --write
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
-from collections.abc import Callable
 
-from sandbox import Machine, MetadataServer, Node, Play, run_playbook
+from sandbox import Machine, MetadataServer, Node
 from sandbox.playbook import CHECKOUT
 
-INVENTORY = CHECKOUT / "examples" / "inventory.yml"
+from .shown import Check, run, show
 
-Check = tuple[str, str, Callable[[], object], object]  # what, by which way, how it is seen, what is expected
+INVENTORY = CHECKOUT / "examples" / "inventory.yml"
 
 
 def main() -> int:
@@ -28,38 +26,16 @@ def main() -> int:
             node.add_bridge("br-ex")
             MetadataServer(node, "/var/lib/neutron/metadata_proxy")
         print("First run of the playbook netnode.l3.sync, on two nodes:", flush=True)
-        first = _run(nodes)
+        first = run("netnode.l3.sync", nodes, inventory=INVENTORY)
         if first.status != 0:
             return first.status
         print("\nPackets (a server tells each client the address that it came from):\n", flush=True)
-        failed = _show([*_neutron_checks(node1), *_dual_stack_checks(node2), *_by_hand_checks(node2)])
+        failed = show([*_neutron_checks(node1), *_dual_stack_checks(node2), *_by_hand_checks(node2)])
         print("\nSecond run of the playbook:", flush=True)
-        second = _run(nodes)
+        second = run("netnode.l3.sync", nodes, inventory=INVENTORY)
         idempotent = second.status == 0 and not any(second.changed.values())
         print("\nThe second run changed nothing." if idempotent else "\nThe second run was to change nothing, and did.")
         return 1 if failed or not idempotent else 0
-
-
-def _run(nodes: list[Node]) -> Play:
-    started = time.monotonic()
-    play = run_playbook("netnode.l3.sync", nodes, inventory=INVENTORY)
-    text = play.output if play.status else play.output[play.output.index("PLAY RECAP") :]
-    print(text.strip())
-    print(f"({time.monotonic() - started:.1f} s)")
-    return play
-
-
-def _show(checks: list[Check]) -> int:
-    failed = 0
-    width = max(len(what) for what, _way, _seen, _expected in checks)
-    for what, way, see, expected in checks:
-        seen = see()
-        right = seen == expected
-        failed += not right
-        result = f"{'ok' if right else 'FAILED'}"
-        detail = f"seen as {seen}" if isinstance(expected, str) else ("arrived" if seen else "nothing arrived")
-        print(f"  {result:6}  {what:{width}}  {way}: {detail}" + ("" if right else f", expected {expected}"), flush=True)
-    return failed
 
 
 def _neutron_checks(node: Node) -> list[Check]:

@@ -7,10 +7,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from sandbox import Node
+
+_SHARE_A_SERVER = "tests/neutron/"
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Each test goes to the next worker, but those that share a server go to one: first, since they take longest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _SHARE_A_SERVER if nodeid.startswith(_SHARE_A_SERVER) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> _Scheduling:
+    return _Scheduling(config, log)
 
 
 @pytest.fixture

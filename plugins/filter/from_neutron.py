@@ -10,7 +10,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron import NETADDR_IMPORT_ERROR, routers_from_neutron
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.router_data import routers_from_neutron
 
 DOCUMENTATION = r"""
 name: from_neutron
@@ -49,11 +50,10 @@ _value:
 
 def from_neutron(routers: Any) -> Any:
     """Map routers; see DOCUMENTATION."""
-    if NETADDR_IMPORT_ERROR is not None:
-        raise AnsibleFilterError(
-            "The filter netnode.l3.from_neutron needs the Python library netaddr on the controller: pip install netaddr."
-        ) from NETADDR_IMPORT_ERROR
-    return routers_from_neutron(routers)
+    try:
+        return routers_from_neutron(routers)
+    except NeutronError as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:

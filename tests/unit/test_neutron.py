@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron import routers_from_neutron
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.router_data import routers_from_neutron
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "neutron"
 
@@ -104,7 +104,9 @@ def test_the_current_form_with_both_address_families() -> None:
                     "addresses": ["2001:db8:1::1/64"],
                 },
             ],
-            "floating_ips": [{"id": uuid("d0"), "floating_ip_address": "203.0.113.20", "fixed_ip_address": "10.0.0.5"}],
+            "floating_ips": [
+                {"id": uuid("d0"), "floating_ip_address": "203.0.113.20", "fixed_ip_address": "10.0.0.5", "status": "DOWN"}
+            ],
             "routes": [{"destination": "192.168.50.0/24", "nexthop": "10.0.0.254"}],
         }
     ]
@@ -141,6 +143,12 @@ def test_a_floating_ip_is_installed_with_both_port_and_fixed_address(association
     floating_ip = {"id": "f", "floating_ip_address": "203.0.113.20", **association}
     (result,) = mapped({"id": "r", "_floatingips": [floating_ip]})["floating_ips"]
     assert result == {"id": "f", "floating_ip_address": "203.0.113.20", "fixed_ip_address": fixed}
+
+
+@pytest.mark.parametrize("key", ["ha", "distributed"])
+def test_what_is_on_several_nodes_at_once_keeps_the_mark_of_it(key: str) -> None:
+    assert mapped({"id": "r", key: True})[key] is True
+    assert key not in mapped({"id": "r", key: False})
 
 
 @pytest.mark.parametrize(

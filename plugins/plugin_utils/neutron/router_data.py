@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .errors import NeutronError
+
 try:
     import netaddr
 except ImportError as error:
@@ -25,8 +27,12 @@ def routers_from_neutron(routers: Any) -> Any:
     """What the L3 plugin's ``sync_routers`` returns, in canonical form.
 
     Takes the current form (``fixed_ips[].prefixlen``, ``subnets``, ``extra_subnets``) and that of 2013 (one
-    ``subnet`` per port). Keys it has no use for are ignored.
+    ``subnet`` per port). Keys it has no use for are ignored. Raises :class:`NeutronError` where netaddr is missing.
     """
+    if NETADDR_IMPORT_ERROR is not None:
+        raise NeutronError(
+            "Neutron's routers as router data need the Python library netaddr on the controller: pip install netaddr."
+        ) from NETADDR_IMPORT_ERROR
     return [_router(router) for router in routers] if isinstance(routers, (list, tuple)) else routers
 
 
@@ -61,6 +67,9 @@ def _router(router: Any) -> Any:
             "interfaces": _mapped(router.get("_interfaces", []), _interface),
             "floating_ips": _mapped(router.get("_floatingips", []), _floating_ip),
             "routes": _mapped(router.get("routes", []), _route),
+            # What the check refuses, so that such a router is left as it is.
+            "ha": router.get("ha") or None,
+            "distributed": router.get("distributed") or None,
         }
     )
 
@@ -120,4 +129,5 @@ def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:
         "id": floating_ip.get("id"),
         "floating_ip_address": floating_ip.get("floating_ip_address"),
         "fixed_ip_address": floating_ip.get("fixed_ip_address") or None if associated else None,
+        **_present({"status": floating_ip.get("status")}),
     }

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user does by Neutron's API: networks, routers, machines' ports, floating IPs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openstack
+
+from .neutron_server import EXTERNAL_NETWORK, NeutronServer
+
+EXTERNAL_GATEWAY = "198.18.255.254"
+
+
+class Cloud:
+    """A user of a Neutron server, who finds an external network named ``public`` (198.18.0.0/16) there.
+
+    ``network``: openstacksdk's proxy of the network service, for what is not below.
+    """
+
+    def __init__(self, server: NeutronServer) -> None:
+        self.network = openstack.connect(
+            load_yaml_config=False, load_envvars=False, auth_type="none", auth={"endpoint": server.url}
+        ).network
+        self.public = self.external_network("public", EXTERNAL_NETWORK, "198.18.0.0/16", EXTERNAL_GATEWAY)
+
+    def external_network(self, name: str, physical_network: str, cidr: str, gateway_ip: str) -> Any:
+        """An external network with one subnet."""
+        network = self.network.create_network(
+            name=name,
+            is_router_external=True,
+            provider_network_type="flat",
+            provider_physical_network=physical_network,
+        )
+        self.subnet(network, cidr, gateway_ip=gateway_ip)
+        return network
+
+    def subnet(self, network: Any, cidr: str, **more: Any) -> Any:
+        """A subnet of a network."""
+        version = 6 if ":" in cidr else 4
+        return self.network.create_subnet(network_id=network.id, ip_version=version, cidr=cidr, is_dhcp_enabled=False, **more)
+
+    def router(self, name: str, *cidrs: str, gateway: bool = True, zone: str = "", **more: Any) -> tuple[Any, list[Any]]:
+        """A router with an internal network for each of these, and the networks. ``zone``: its availability zone."""
+        if gateway:
+            more["external_gateway_info"] = {"network_id": self.public.id}
+        if zone:
+            more["availability_zone_hints"] = [zone]
+        router = self.network.create_router(name=name, **more)
+        networks = []
+        for cidr in cidrs:
+            network = self.network.create_network(name=f"{name} {cidr}")
+            self.network.add_interface_to_router(router, subnet=self.subnet(network, cidr))
+            networks.append(network)
+        return router, networks
+
+    def unplug(self, router: Any, network: Any) -> None:
+        """Take a router off a network."""
+        for subnet in self.network.subnets(network_id=network.id):
+            self.network.remove_interface_from_router(router, subnet=subnet)
+
+    def delete_router(self, router: Any) -> None:
+        """Delete a router, which must have no floating IPs."""
+        for port in self.network.ports(device_id=router.id, device_owner="network:router_interface"):
+            self.network.remove_interface_from_router(router, port_id=port.id)
+        self.network.delete_router(router)
+
+    def port(self, network: Any) -> Any:
+        """A machine's port."""
+        return self.network.create_port(network_id=network.id)
+
+    def floating_ip(self, port: Any | None = None) -> Any:
+        """A floating IP, of a machine's port when that is given."""
+        return self.network.create_ip(floating_network_id=self.public.id, **({"port_id": port.id} if port else {}))

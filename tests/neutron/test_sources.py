@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Routers out of a real Neutron, by its API and by its message bus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
+    Selection,
+    routers_of_hosts,
+    routers_selected,
+)
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_rpc import routers_of_host
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.rpc import Rpc
+from sandbox.cloud import Cloud
+from sandbox.neutron_server import NeutronServer
+
+from .conftest import SMALL_PAGE
+from .interposed import Interposed
+
+ALL = Selection()
+
+
+@pytest.fixture
+def api(server: NeutronServer) -> Api:
+    return Api({"auth_type": "none", "auth": {"endpoint": server.url}})
+
+
+@pytest.fixture
+def rpc(server: NeutronServer) -> Iterator[Rpc]:
+    with Rpc(server.transport_url, timeout=20) as rpc:
+        yield rpc
+
+
+def by_id(routers: Any) -> dict[str, Any]:
+    """Routers, with what has no order in one."""
+    return {
+        router["id"]: {**router, **{key: sorted(router[key], key=repr) for key in ("interfaces", "floating_ips", "routes")}}
+        for router in routers
+    }
+
+
+def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
+    rich, (front, _back) = cloud.router("rich", "10.0.0.0/24", "10.0.1.0/24", zone=host)
+    cloud.network.add_interface_to_router(rich, subnet=cloud.subnet(front, "2001:db8:1::/64"))
+    cloud.network.update_router(rich, routes=[{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}])
+    cloud.floating_ip(cloud.port(front))
+    cloud.floating_ip()
+    several = cloud.external_network("several subnets", "physnet2", "203.0.113.0/24", "203.0.113.1")
+    cloud.subnet(several, "198.51.100.0/24")
+    address = {"ip_address": "203.0.113.7"}
+    gateway = {"network_id": several.id, "enable_snat": False, "external_fixed_ips": [address]}
+    other, _networks = cloud.router("other", "10.0.0.0/24", gateway=False, zone=host, external_gateway_info=gateway)
+    internal, _networks = cloud.router("internal", "10.0.0.0/24", gateway=False, zone=host)
+    cloud.router("down", "10.0.0.0/24", zone=host, is_admin_state_up=False)
+
+    # Neutron lets any tenant make a port that says to be a gateway port of any router.
+    rogue = cloud.network.create_network(name="rogue")
+    cloud.subnet(rogue, "198.18.0.0/16")
+    for router in (rich, internal):
+        cloud.network.create_port(network_id=rogue.id, device_owner="network:router_gateway", device_id=router.id)
+
+    (found,) = routers_of_hosts(api, [host.upper()], ALL)
+    assert found is not None
+    assert by_id(found).keys() == {rich.id, other.id, internal.id}
+    assert by_id(found) == by_id(routers_of_host(rpc, host))
+    routers = by_id(found)
+    assert routers[rich.id]["routes"] == [{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}]
+    assert [len(port["addresses"]) for port in routers[rich.id]["interfaces"]] == [1, 1, 1]
+    assert [fip["fixed_ip_address"] is not None for fip in routers[rich.id]["floating_ips"]] == [True]
+    assert routers[other.id]["enable_snat"] is False
+    assert routers[other.id]["gateway"]["extra_subnets"] == ["198.51.100.0/24"]
+    assert routers[other.id]["gateway"]["gateway_ips"] == ["203.0.113.1"]
+    assert "gateway" not in routers[internal.id]
+    assert routers[internal.id]["interfaces"][0]["mtu"] == cloud.network.get_network(front.id).mtu
+
+    for router_id in (rich.id, internal.id):
+        (one,) = routers_of_hosts(api, [host], Selection(router_ids=[router_id, "unknown"]))
+        assert one is not None
+        assert by_id(one) == by_id(routers_of_host(rpc, host, [router_id, "unknown"])) == {router_id: routers[router_id]}
+
+
+def test_a_disabled_agent_has_no_routers(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
+    cloud.router("waits", "10.0.0.0/24", zone=host)
+    (agent,) = cloud.network.agents(host=host)
+    cloud.network.update_agent(agent, admin_state_up=False)
+    assert routers_of_hosts(api, [host], ALL) == [[]]
+    assert routers_of_host(rpc, host) == []
+
+
+def test_a_host_without_an_agent_is_told_from_one_without_routers(host: str, api: Api, rpc: Rpc) -> None:
+    assert routers_of_hosts(api, [host, "nobody"], ALL) == [[], None]
+    assert routers_of_host(rpc, host) == []
+    assert routers_of_host(rpc, "nobody") is None
+    assert routers_of_host(rpc, "nobody", ["4ccc3b0e-1d0b-4b2c-9a2d-6d4bfa1f5a5e"]) is None
+
+
+def test_routers_by_id_project_and_tag(cloud: Cloud, host: str, api: Api) -> None:
+    project = "5b0f1c2d3e4f40718293a4b5c6d7e8f9"
+    one, _networks = cloud.router("one", "10.0.0.0/24", project_id=project, zone=host)
+    two, _networks = cloud.router("two", project_id=project, zone=host)
+    three, _networks = cloud.router("three", "10.0.0.0/24", zone=host)
+    cloud.network.set_tags(one, ["blue", "shared"])
+    cloud.network.set_tags(three, ["shared"])
+
+    def ids(**selection: Any) -> list[str]:
+        return sorted(router["id"] for router in routers_selected(api, Selection(**selection)))
+
+    assert ids(router_ids=[one.id, three.id]) == sorted([one.id, three.id])
+    assert ids(router_ids=[]) == []
+    assert ids(project_id=project) == sorted([one.id, two.id])
+    assert ids(tags=["shared"]) == sorted([one.id, three.id])
+    assert ids(tags=["shared", "blue"]) == [one.id]
+    assert ids(project_id=project, router_ids=[two.id, three.id]) == [two.id]
+
+
+def test_more_routers_take_more_pages_and_no_more_requests(server: NeutronServer, cloud: Cloud, host: str) -> None:
+    def requests(*, pages: bool) -> int:
+        """How many requests it takes to get all; without those for the pages after the first."""
+        paths: list[str] = []
+        with Interposed(server.url, lambda path, _headers: paths.append(path)) as counted:
+            (found,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host], ALL)
+        assert found is not None and len(found) == routers
+        return sum(pages or "marker=" not in path for path in paths)
+
+    routers = 2
+    for number in range(routers):
+        cloud.router(f"few {number}", "10.0.0.0/24", zone=host)
+    few = requests(pages=False)
+    routers += SMALL_PAGE
+    for number in range(2, routers):
+        cloud.router(f"many {number}", "10.0.0.0/24", zone=host)
+    assert requests(pages=False) == few <= 8
+    assert requests(pages=True) > few

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lists as Neutron's API returns them, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.assembly import GATEWAY, Assembly, Incomplete, Lists
+
+INTERFACE = "network:router_interface"
+
+
+def subnet(name: str, network: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "network_id": network, "cidr": f"{name}/24", **more}
+
+
+def port(name: str, router: str, network: str, *subnets: str, owner: str = INTERFACE) -> dict[str, Any]:
+    fixed_ips = [{"subnet_id": subnet, "ip_address": "x"} for subnet in subnets]
+    return {"id": name, "device_id": router, "device_owner": owner, "network_id": network, "fixed_ips": fixed_ips}
+
+
+def whole(ports: list[dict[str, Any]], subnets: list[dict[str, Any]], **router: Any) -> dict[str, Any]:
+    networks = [{"id": "n1", "mtu": 1450}, {"id": "n2", "mtu": 1500}]
+    lists = Lists(ports=ports, networks=networks, subnets=subnets, floating_ips=router.pop("floating_ips", ()))
+    return Assembly(lists).whole({"id": "r", **router})
+
+
+def gateway_info(*subnets: str) -> dict[str, Any]:
+    fixed_ips = [{"subnet_id": subnet, "ip_address": "x"} for subnet in subnets]
+    return {"network_id": "n1", "external_fixed_ips": fixed_ips}
+
+
+def test_ports_have_the_subnets_of_their_addresses_and_the_others_of_the_network() -> None:
+    subnets = [subnet("s3", "n2"), subnet("s2", "n1"), subnet("s1", "n1")]
+    router = whole([port("p", "r", "n1", "s2"), port("other's", "q", "n1", "s1"), port("p2", "r", "n2", "s3")], subnets)
+    first, second = router["_interfaces"]
+    assert (first["mtu"], second["mtu"]) == (1450, 1500)
+    assert [s["id"] for s in first["subnets"]] == ["s2"]
+    assert [s["id"] for s in first["extra_subnets"]] == ["s1"]
+    assert second["extra_subnets"] == []
+    assert "gw_port" not in router
+
+
+def test_subnets_of_other_segments_are_not_on_link() -> None:
+    subnets = [subnet("s1", "n1", segment_id="a"), subnet("s2", "n1", segment_id="b"), subnet("s3", "n1", segment_id="a")]
+    router = whole([port("g", "r", "n1", "s1", owner=GATEWAY)], subnets, external_gateway_info=gateway_info("s1"))
+    assert [s["id"] for s in router["gw_port"]["extra_subnets"]] == ["s3"]
+
+
+def test_a_gateway_without_addresses_has_no_subnets() -> None:
+    router = whole([port("g", "r", "n1", owner=GATEWAY)], [subnet("s1", "n1")], external_gateway_info=gateway_info())
+    assert (router["gw_port"]["subnets"], router["gw_port"]["extra_subnets"]) == ([], [])
+    assert router["_interfaces"] == []
+
+
+def test_floating_ips_without_a_port_belong_to_port_forwardings() -> None:
+    floating_ips = [{"id": "f1", "router_id": "r", "port_id": "p"}, {"id": "f2", "router_id": "r", "port_id": None}]
+    assert [f["id"] for f in whole([], [], floating_ips=[*floating_ips, {"id": "f3", "router_id": "q"}])["_floatingips"]] == [
+        "f1"
+    ]
+
+
+def test_a_gateway_port_is_as_the_router_says_whoever_made_others() -> None:
+    subnets = [subnet("s1", "n1"), subnet("s2", "n2"), subnet("s3", "n1")]
+    rogues = [port("a", "r", "n2", "s2", owner=GATEWAY), port("b", "r", "n1", "s3", owner=GATEWAY)]
+    real = port("g", "r", "n1", "s1", owner=GATEWAY)
+    router = whole([*rogues, real], subnets, external_gateway_info=gateway_info("s1"))
+    assert (router["gw_port"]["id"], router["_interfaces"]) == ("g", [])
+    assert "gw_port" not in whole(rogues, subnets)
+    with pytest.raises(Incomplete, match="The gateway port of router r is not to be seen"):
+        whole(rogues, subnets, external_gateway_info=gateway_info("s1"))
+
+
+def test_what_the_account_does_not_see_is_not_left_out() -> None:
+    with pytest.raises(Incomplete, match="The network of port p of router r is not to be seen"):
+        whole([port("p", "r", "n1", "s1")], [subnet("s2", "n1")])
+    with pytest.raises(Incomplete, match="The network of port p of router r is not to be seen"):
+        whole([port("p", "r", "n3", "s1")], [subnet("s1", "n3")])
