@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,11 @@ class _Scheduling(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> _Scheduling:
     return _Scheduling(config, log)
+
+
+def pytest_xdist_auto_num_workers(config: Any) -> int:
+    """Most tests wait for others' processes half of the time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def test_the_artifact_has_what_users_need_and_installs(tmp_path: Path) -> None:
         "changelogs",
         "docs",
         "examples",
+        "extensions",
         "meta",
         "playbooks",
         "plugins",
