@@ -12,6 +12,7 @@ from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, 
 
 from .connected import KERNEL
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
+from .fields import ID
 from .host import agent, iptables, netns, nftables, rtnetlink, sockets, sysctl
 from .host.cancellation import refuse_to_begin
 from .host.command import CommandError
@@ -21,7 +22,6 @@ from .interface_drivers.bridge import CLOSED
 from .interface_drivers.driver import MARK, InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
 from .plan_addresses import misplaced
-from .router_data import ID
 from .rule_set import differing_chains, parse_save, without_agents
 from .state import (
     ABSENT,

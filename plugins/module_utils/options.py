@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Union
 
 from .errors import InvalidOption
+from .fields import ID, ID_RULE
 from .model import NETWORK_ID_SHOWN, namespace_name
-from .router_data import ID, ID_RULE
 from .shown import shown
 
 INTERFACE_NAME_LENGTH = 15  # IFNAMSIZ without the final null

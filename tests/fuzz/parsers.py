@@ -26,12 +26,13 @@ import atheris
 with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins.module_utils"]):
     from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, rule_set, state
     from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
+    from ansible_collections.netnode.l3.plugins.module_utils.fields import ID
     from ansible_collections.netnode.l3.plugins.module_utils.host import conntrack, known_rules, netlink, ovs, rtnetlink
     from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
     from ansible_collections.netnode.l3.plugins.module_utils.host.nftables import Generation
     from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import owner
     from ansible_collections.netnode.l3.plugins.module_utils.options import Options
-    from ansible_collections.netnode.l3.plugins.module_utils.router_data import ID, check_routers
+    from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
     from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
 
 _SAVED = b"""*nat

@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import AbstractSet, Any, ClassVar, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..fields import ID
 from ..operations import Operation
 from ..options import Options
-from ..router_data import ID
 from ..state import Attachment, Device, Link, NodeState
 
 MARK = "netnode.l3"  # what is ours on the node begins with this

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ...module_utils.router_data import ID
+from ...module_utils.fields import ID
 from .bursts import ALL
 from .errors import NeutronError
 from .rpc import Rpc

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One router as it is written to :class:`model.Router`, with what is wrong in it and what it lays claim to. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from .addresses import overlapping, parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
+from .fields import Fields, parse_mtu, parse_name
+from .model import (
+    ExtraRoute,
+    FloatingIP,
+    Gateway,
+    IPNetwork,
+    Port,
+    Router,
+    external_device_name,
+    internal_device_name,
+)
+from .shown import Complaints
+
+
+class Reading:
+    """What became of one entry: its errors, the router if it could be read, and what it lays claim to."""
+
+    def __init__(self, path: str, network_ids_required: bool) -> None:
+        self.path = path
+        self.network_ids_required = network_ids_required
+        self.errors = Complaints()
+        self.router_id: Optional[str] = None
+        self.router: Optional[Router] = None
+        self.claims: Dict[Tuple[str, str], str] = {}  # (kind, value) -> path
+
+    def claim(self, kind: str, value: Optional[object], path: str) -> None:
+        """Note what no other router may have, and this one once."""
+        if value is None:
+            return
+        claim = (kind, str(value))
+        if claim in self.claims:
+            self.errors.append("%s: %s %s stands at %s already" % (path, kind, value, self.claims[claim]))
+        else:
+            self.claims[claim] = path
+
+
+def read_router(entry: object, path: str, network_ids_required: bool) -> Reading:
+    """An entry of router data at this path."""
+    reading = Reading(path, network_ids_required)
+    fields = Fields.of(entry, path, reading.errors)
+    if fields is None:
+        return reading
+    reading.router_id = fields.id("id", required=True)
+    reading.claim("router id", reading.router_id, path + ".id")
+    router = Router(
+        id=reading.router_id or "",
+        name=fields.parsed("name", parse_name) or "",
+        admin_state_up=fields.boolean("admin_state_up"),
+        enable_snat=fields.boolean("enable_snat"),
+        gateway=_read_gateway(fields, reading),
+        interfaces=tuple(_read_interface(child, reading) for child in fields.children("interfaces")),
+        floating_ips=tuple(fip for fip in (_read_floating_ip(c, reading) for c in fields.children("floating_ips")) if fip),
+        routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
+    )
+    for key in ("ha", "distributed"):  # built as others, it would be active on several nodes at once
+        if fields.boolean(key, default=False):
+            fields.wrong(key, "is not supported")
+    fields.refuse_unknown()
+    _refuse_overlaps(router, path, reading.errors)
+    reading.router = router
+    return reading
+
+
+def _read_port(fields: Fields, reading: Reading, device_name: Callable[[str], str]) -> Dict[str, Any]:
+    port_id = fields.id("id", required=True)
+    addresses = fields.parsed_entries("addresses", parse_interface, required=True)
+    mtu = fields.parsed("mtu", parse_mtu)
+    if port_id is not None:
+        # Two ids that begin alike give one device name, which a node can have only once.
+        reading.claim("port id beginning with", device_name(port_id)[3:], fields.path + ".id")
+    for index, address in enumerate(addresses):
+        reading.claim("address", address.ip, "%s.addresses[%d]" % (fields.path, index))
+    return {
+        "id": port_id or "",
+        "addresses": addresses,
+        "network_id": fields.id("network_id"),
+        "mac_address": fields.parsed("mac_address", parse_mac),
+        "mtu": mtu,
+    }
+
+
+def _read_interface(fields: Fields, reading: Reading) -> Port:
+    port = Port(**_read_port(fields, reading, internal_device_name), admin_state_up=fields.boolean("admin_state_up"))
+    if port.network_id is None and reading.network_ids_required:
+        fields.get("network_id", required=True)
+    if fields.values.get("addresses") == []:
+        fields.wrong("addresses", "an internal port needs at least one address")
+    fields.refuse_unknown()
+    return port
+
+
+def _read_gateway(router: Fields, reading: Reading) -> Optional[Gateway]:
+    value = router.get("gateway")
+    if value is None:
+        return None
+    fields = Fields.of(value, router.path + ".gateway", reading.errors)
+    if fields is None:
+        return None
+    gateway = Gateway(
+        **_read_port(fields, reading, external_device_name),
+        gateway_ips=fields.parsed_entries("gateway_ips", _parse_nexthop),
+        extra_subnets=fields.parsed_entries("extra_subnets", _parse_subnet),
+    )
+    families = [address.version for address in gateway.gateway_ips]
+    for family in sorted(set(families)):
+        if families.count(family) > 1:
+            fields.wrong("gateway_ips", "has %d IPv%d addresses; one per address family" % (families.count(family), family))
+    fields.refuse_unknown()
+    return gateway
+
+
+def _parse_subnet(value: object) -> IPNetwork:
+    network = parse_network(value)
+    if network.prefixlen == 0 or network.is_multicast or network.is_loopback:
+        raise ValueError("is no network that can be on a link")
+    return network
+
+
+def _parse_nexthop(value: object) -> Any:
+    address = parse_address(value)
+    if not (address.version == 6 and address.is_link_local):
+        refuse_unusable(address)
+    return address
+
+
+def _parse_floating_address(value: object) -> Any:
+    address = parse_address(value)
+    if address.version != 4:
+        raise ValueError("is not an IPv4 address")
+    refuse_unusable(address)
+    return address
+
+
+def _read_floating_ip(fields: Fields, reading: Reading) -> Optional[FloatingIP]:
+    floating_id = fields.id("id")
+    floating = fields.parsed("floating_ip_address", _parse_floating_address, required=True)
+    fixed = fields.parsed("fixed_ip_address", _parse_floating_address)
+    fields.parsed("status", parse_name)  # for the report to Neutron only
+    fields.refuse_unknown()
+    reading.claim("floating IP id", floating_id, fields.path + ".id")
+    reading.claim("address", floating, fields.path + ".floating_ip_address")
+    if floating is None:
+        return None
+    return FloatingIP(floating_ip_address=floating, fixed_ip_address=fixed, id=floating_id)
+
+
+def _read_route(fields: Fields) -> Optional[ExtraRoute]:
+    destination = fields.parsed("destination", parse_network, required=True)
+    nexthop = fields.parsed("nexthop", _parse_nexthop, required=True)
+    fields.refuse_unknown()
+    if destination is None or nexthop is None:
+        return None
+    if destination.version != nexthop.version:
+        fields.wrong("nexthop", "%s is not of the address family of %s" % (nexthop, destination))
+    if destination.is_multicast or destination.is_loopback or (destination.version == 6 and destination.is_link_local):
+        fields.wrong("destination", "'%s' is no network that a router forwards to" % destination)
+    return ExtraRoute(destination=destination, nexthop=nexthop)
+
+
+def _refuse_overlaps(router: Router, path: str, errors: List[str]) -> None:
+    """Subnets of different internal ports must not overlap: the router could not tell where to send."""
+    places, networks, ports = [], [], []
+    for number, port in enumerate(router.interfaces):
+        for index, address in enumerate(port.addresses):
+            places.append("%s.interfaces[%d].addresses[%d]" % (path, number, index))
+            networks.append(address.network)
+            ports.append(number)
+    for former, latter in overlapping(networks, ports):
+        errors.append("%s: %s overlaps %s at %s" % (places[latter], networks[latter], networks[former], places[former]))
