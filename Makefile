@@ -45,12 +45,11 @@ lint: venv
 sanity: venv
 	tools/ansible-test-sanity
 
-# Random walks of six states each.
+# Random walks of six states each, with each interface driver.
 WALKS ?= 500
 
 any-state: venv
-	ANY_STATE_WALKS=$(WALKS) .venv/bin/python -m pytest -q tests/kernel/test_any_state.py
-	ANY_STATE_WALKS=$(WALKS) ANY_STATE_DRIVER=openvswitch .venv/bin/python -m pytest -q tests/kernel/test_any_state.py
+	ANY_STATE_WALKS=$(WALKS) .venv/bin/python -m pytest -n 2 tests/kernel/test_any_state.py
 
 bench: venv
 	PYTHONPATH=.cache .venv/bin/python -m benchmarks

@@ -28,12 +28,11 @@ from ..kernel_state import differences, empty, settle, snapshot
 from ..router_states import Router, states
 
 STEPS = 6  # from one state to the next, in each walk
-DRIVER = os.environ.get("ANY_STATE_DRIVER", "bridge")
 TAGS = {"network-000-a": 1, "network-00": 2, "n": 3}
 PORTS = ("--columns=name,tag list Port", "--columns=name,external_ids list Interface")
 WALKS = int(os.environ.get("ANY_STATE_WALKS", "0"))
 SETTINGS = settings(
-    max_examples=WALKS or 40,
+    max_examples=WALKS or 20,
     derandomize=not WALKS,
     phases=[Phase.generate, Phase.shrink] if WALKS else [Phase.generate],  # to shrink takes minutes
     database=None,
@@ -51,10 +50,9 @@ class Step:
     metadata: bool
     killed: int | None
 
-    @property
-    def options(self) -> dict[str, Any]:
-        driver = {"interface_driver": DRIVER, "vlan_tags": TAGS}
-        return {**driver, "metadata_upstream": "127.0.0.1:80"} if self.metadata else driver
+    def options(self, driver: str) -> dict[str, Any]:
+        options = {"interface_driver": driver, "vlan_tags": TAGS}
+        return {**options, "metadata_upstream": "127.0.0.1:80"} if self.metadata else options
 
 
 STEP = st.builds(
@@ -62,66 +60,73 @@ STEP = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[tuple[Node, Node]]:
+@dataclass(frozen=True)
+class Nodes:
     """A node that goes from state to state, and one on which each state is built anew."""
+
+    walking: Node
+    fresh: Node
+    driver: str
+
+
+@pytest.fixture(scope="module", params=["bridge", "openvswitch"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
     with Node("walking") as walking, Node("fresh") as fresh:
         for node in (walking, fresh):
-            if DRIVER == "openvswitch":
+            if request.param == "openvswitch":
                 switch = OpenVSwitch(node)
                 switch.add_bridge("br-ex")
                 switch.add_bridge("br-int")
             else:
                 node.add_bridge("br-ex")
-        yield walking, fresh
+        yield Nodes(walking, fresh, request.param)
 
 
 @SETTINGS
 @given(st.lists(STEP, min_size=STEPS, max_size=STEPS))
-def test_from_any_state_to_any_state(nodes: tuple[Node, Node], walk: list[Step]) -> None:
-    walking, fresh = nodes
-    empty(walking)
+def test_from_any_state_to_any_state(nodes: Nodes, walk: list[Step]) -> None:
+    empty(nodes.walking)
     for number, step in enumerate(walk):
         note(f"step {number}")
-        take(walking, step)
-        empty(fresh)
-        built = run_engine(fresh, step.routers, **step.options)
+        options = step.options(nodes.driver)
+        take(nodes.walking, step, options)
+        empty(nodes.fresh)
+        built = run_engine(nodes.fresh, step.routers, **options)
         assert "failed" not in built, built["msg"]
-        compare(fresh, walking, step)
+        compare(nodes, step)
 
 
-def take(node: Node, step: Step) -> None:
+def take(node: Node, step: Step, options: dict[str, Any]) -> None:
     """Converge, as check mode has said, and then there is nothing more to do."""
-    predicted = run_engine(node, step.routers, check=True, diff=True, **step.options)
+    predicted = run_engine(node, step.routers, check=True, diff=True, **options)
     if step.killed is not None:
         with suppress(Killed):  # or it has fewer steps
-            run_engine(node, step.routers, how=How(end_before=step.killed), **step.options)
+            run_engine(node, step.routers, how=How(end_before=step.killed), **options)
         settle(node)
-        predicted = run_engine(node, step.routers, check=True, diff=True, **step.options)
-    done = run_engine(node, step.routers, diff=True, **step.options)
+        predicted = run_engine(node, step.routers, check=True, diff=True, **options)
+    done = run_engine(node, step.routers, diff=True, **options)
     assert "failed" not in done, done["msg"]
     assert (done["routers"], done["node"], done["diff"]) == (predicted["routers"], predicted["node"], predicted["diff"])
-    assert actions(run_engine(node, step.routers, **step.options)) == []
+    assert actions(run_engine(node, step.routers, **options)) == []
 
 
 def actions(result: dict[str, Any]) -> list[str]:
     return [action for entry in (*result["routers"], result["node"]) for action in entry["actions"]]
 
 
-def compare(fresh: Node, walking: Node, step: Step) -> None:
+def compare(nodes: Nodes, step: Step) -> None:
     """The kernel has what it has on the node where nothing was before, and gives the data back."""
+    walking, fresh = nodes.walking, nodes.fresh
     assert differences(asked_for(snapshot(fresh), step), asked_for(snapshot(walking), step)) == []
-    gathered = run_engine(walking, None, "gathered", interface_driver=DRIVER)["gathered"]
+    gathered = run_engine(walking, None, "gathered", interface_driver=nodes.driver)["gathered"]
     assert comparable(gathered, step.routers) == expected(step.routers)
-    to_do = actions(run_engine(walking, gathered, check=True, **step.options))
-    assert sorted(to_do) == compare_switches(fresh, walking, step, gathered)
+    to_do = actions(run_engine(walking, gathered, check=True, **step.options(nodes.driver)))
+    assert sorted(to_do) == (compare_switches(nodes, step, gathered) if nodes.driver == "openvswitch" else [])
 
 
-def compare_switches(fresh: Node, walking: Node, step: Step, gathered: list[Router]) -> list[str]:
+def compare_switches(nodes: Nodes, step: Step, gathered: list[Router]) -> list[str]:
     """What Open vSwitch is told of our ports. What it is still to be told when MAC addresses are asked for that were not."""
-    if DRIVER != "openvswitch":
-        return []
-    built, ports = switch_ports(fresh), switch_ports(walking)
+    built, ports = switch_ports(nodes.fresh), switch_ports(nodes.walking)
     unasked = {port["id"][:11] for port in ports_of(step.routers) if "mac_address" not in port}
     present = {port["id"][:11]: port["mac_address"] for port in ports_of(gathered)}
     untold = []
