@@ -59,7 +59,7 @@ def test_a_router_that_fails_fails_the_play_in_a_few_lines(node: Node) -> None:
     assert play.failed == {"node": 1}
     assert "router small-70: routers[70].interfaces[0].addresses[0]: '10.0.0.300/24' is not an IP address" in play.output
     assert "150 routers: 149 changed, 1 failed, 0 skipped." in play.output
-    assert len(play.output.splitlines()) < 90, "thousands of lines of router data must not make the output unreadable"
+    assert len(play.output.splitlines()) < 200, "thousands of lines of router data must not make the output unreadable"
     assert max(len(line) for line in play.output.splitlines()) < 1000
     assert len(node.run("ip", "netns", "list").stdout.splitlines()) == 149
 
