@@ -8,7 +8,9 @@ help:
 	@echo "make fuzz    feed the engine's parsers with random input, for a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
 	@echo "make any-state  take nodes through thousands of new random states (WALKS=500)"
-	@echo "make venv    only set up"
+	@echo "make lint, make sanity  only these checks"
+	@echo "make venv, make neutron, make rulebook  only set up"
+	@echo "make clean   remove what was set up"
 
 venv:
 	@tools/prepare

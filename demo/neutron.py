@@ -27,6 +27,7 @@ def main() -> int:
         node.add_bridge("br-ex")
         cloud = Cloud(server)
         print(f"A Neutron server is there ({time.monotonic() - began:.1f} s), and a node that it does not know.")
+        print("The node follows it by its message bus (l3_sync_source: neutron_rpc), with examples/openstack/rpc.yml.")
         return _demo(node, cloud, {"NEUTRON_TRANSPORT_URL": server.transport_url})
 
 
@@ -47,34 +48,37 @@ def _demo(node: Node, cloud: Cloud, environment: dict[str, str]) -> int:
     ports = [cloud.port(front), cloud.port(front)]
     floating_ip = cloud.floating_ip(ports[0])
     address = floating_ip.floating_ip_address
-    step("By the API: two routers, three networks, and a floating IP. A run brings them to the node.")
+    step("A user of the cloud makes two routers, three networks, and a floating IP. A run brings them to the node.")
     outside = Machine(node, "outside", "br-ex", [f"{EXTERNAL_GATEWAY}/16"])
     outside.serve_whoami()
     first, second = (_machine(node, number, front, port) for number, port in enumerate(ports))
     snat = router.external_gateway_info["external_fixed_ips"][0]["ip_address"]
-    print()
+    status = ("status of the floating IP", "by the API", lambda: cloud.network.get_ip(floating_ip).status, "ACTIVE")
+    print(f"\nThe router's own address is {snat}, the floating IP {address}.")
     failed = show(
         [
             ("outbound by the floating IP", "the first machine", lambda: first.seen_as(EXTERNAL_GATEWAY), address),
             ("outbound SNAT", "the second machine", lambda: second.seen_as(EXTERNAL_GATEWAY), snat),
-            ("status of the floating IP", "by the API", lambda: cloud.network.get_ip(floating_ip).status, "ACTIVE"),
+            status,
         ]
     )
 
     cloud.network.update_ip(floating_ip, port_id=ports[1].id)
     cloud.unplug(router, back)
-    play = step("By the API: the floating IP is the second machine's, and one network goes. A run changes only that.", "--diff")
+    play = step("The user gives the floating IP to the second machine, and unplugs a network. A run changes only that.", "--diff")
     print("\n" + "\n".join(line for line in play.output.splitlines() if line.startswith(("+", "-"))) + "\n")
     failed += show(
         [
             ("outbound SNAT", "the first machine", lambda: first.seen_as(EXTERNAL_GATEWAY), snat),
             ("outbound by the floating IP", "the second machine", lambda: second.seen_as(EXTERNAL_GATEWAY), address),
+            status,
         ]
     )
 
     cloud.delete_router(other)
-    step("By the API: the other router is deleted. A run removes it.")
+    step("The user deletes the other router. A run removes it.")
     gone = f"qrouter-{other.id}" not in node.run("ip", "netns", "list").stdout
+    print(f"\nIts namespace is {'gone' if gone else 'still there'}.")
     idempotent = not any(step("Nothing was changed.").changed.values())
     print("\nThe last run changed nothing." if idempotent else "\nThe last run was to change nothing, and did.")
     return 0 if gone and idempotent and not failed else 1

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +18,12 @@ Check = tuple[str, str, Callable[[], object], object]  # what, by which way, how
 def run(playbook: str, nodes: Sequence[Node], *arguments: str, **options: Any) -> Play:
     """Run a playbook, and print its recap; all of its output when it fails."""
     play = run_playbook(playbook, nodes, *arguments, **options)
-    text = play.output if play.status else play.output[play.output.index("PLAY RECAP") :]
-    print(text.strip())
+    if play.status:
+        print(play.output.strip())
+    else:
+        for summary in re.findall(r'"msg": "(\d+ routers?: .*)"', play.output):
+            print(summary)
+        print(play.output[play.output.index("PLAY RECAP") :].strip())
     print(f"({play.seconds:.1f} s)", flush=True)
     return play
 

@@ -144,9 +144,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             nodes = self._answer(asked, path, cache)
         except NeutronError as error:
-            raise AnsibleParserError(str(error)) from error
+            raise AnsibleParserError(str(error)) from None  # Ansible would say both
         for host in set(hosts) - {node["agent"]["host"] for node in nodes}:
             self.display.warning(str(unknown_host(host)))
+        if not nodes and not hosts:
+            self.display.warning(f"{path}: Neutron knows no L3 agent. The first report of a node makes it known.")
         with _all_or_nothing(inventory, [node["agent"]["host"] for node in nodes]):
             self.populate(nodes)
 

@@ -72,14 +72,18 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError, unknown_host
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
-    routers_of_hosts,
+    agents,
+    routers_of_agents,
     routers_selected,
 )
+
+_DISPLAY = Display()
 
 
 class LookupModule(LookupBase):
@@ -93,9 +97,16 @@ class LookupModule(LookupBase):
             api = Api(self.get_option("cloud"), self.get_option("api_timeout"))
             if not terms:
                 return routers_selected(api, selection)
-            found = routers_of_hosts(api, terms, selection)
+            known = agents(api, terms)
+            found = routers_of_agents(api, terms, known, selection)
             if None in found and not self.get_option("missing_ok"):
                 raise unknown_host(terms[found.index(None)])
         except NeutronError as error:
             raise AnsibleLookupError(str(error)) from None  # Ansible would say both
+        for agent in known:
+            if not agent["alive"]:
+                _DISPLAY.warning(
+                    f"For Neutron, the L3 agent on host {agent['host']} is dead: it schedules no new routers there until the "
+                    "node reports (l3_sync_neutron_report, or the event source)."
+                )
         return found

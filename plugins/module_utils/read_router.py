@@ -63,9 +63,9 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
         floating_ips=tuple(fip for fip in (_read_floating_ip(c, reading) for c in fields.children("floating_ips")) if fip),
         routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
     )
-    for key in ("ha", "distributed"):  # built as others, it would be active on several nodes at once
-        if fields.boolean(key, default=False):
-            fields.wrong(key, "is not supported")
+    for key, kind in (("ha", "highly available"), ("distributed", "distributed")):
+        if fields.boolean(key, default=False):  # built as others, it would be active on several nodes at once
+            fields.wrong(key, "%s routers are not supported" % kind)
     fields.refuse_unknown()
     _refuse_overlaps(router, path, reading.errors)
     reading.router = router

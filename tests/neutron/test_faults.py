@@ -196,7 +196,7 @@ def test_a_run_that_cannot_ask_neutron_touches_nothing_and_tells_no_secret(serve
 
         with Interposed(server.url, refuse) as api:
             output = run("neutron_api", cloud={"auth_type": "admin_token", "auth": {"endpoint": api.url, "token": TOKEN}})
-            assert "Neutron's API was asked for /agents: 401 disturbed. Nothing was touched." in output
+            assert "Neutron's API was asked for /agents: 401 disturbed. No router was touched." in output
         assert "Finalization" not in output.split("See that Neutron has answered")[1]
         wrong = server.transport_url.replace("neutron:", "nobody:")
         assert "ACCESS_REFUSED" in run("neutron_rpc", transport_url=wrong)

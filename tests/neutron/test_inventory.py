@@ -28,6 +28,8 @@ from sandbox.cloud import Cloud
 from sandbox.neutron_server import NeutronServer
 from sandbox.playbook import CHECKOUT, Play
 
+from .interposed import Interposed
+
 EXAMPLE = CHECKOUT / "examples" / "openstack"
 SECRET = "nobody-is-to-see-this"
 HOSTILE = "{{ lookup('ansible.builtin.pipe', 'echo evaluat' ~ 'ed') }}"
@@ -248,6 +250,16 @@ def test_a_failure_leaves_no_hosts(server: NeutronServer, source: Callable[..., 
             assert text in " ".join(run.stderr.split()) and "Traceback" not in run.stderr
             assert json.loads(run.stdout)["all"]["children"] == ["ungrouped"]
     assert inventory(files[0], "--list", ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true").returncode != 0
+
+
+def test_a_cloud_without_network_nodes_is_named(server: NeutronServer, source: Callable[..., Path]) -> None:
+    def disturb(path: str, _headers: object) -> bytes | None:
+        return b'{"agents": []}' if path.startswith("/v2.0/agents") else None
+
+    with Interposed(server.url, disturb) as interposed:
+        run = inventory(source(cloud={"auth_type": "none", "auth": {"endpoint": interposed.url}}), "--list")
+    assert run.returncode == 0
+    assert "Neutron knows no L3 agent. The first report" in " ".join(run.stderr.split())
 
 
 def test_a_host_that_neutron_does_not_know_is_named(host: str, source: Callable[..., Path]) -> None:

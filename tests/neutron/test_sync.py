@@ -82,7 +82,8 @@ def test_changes_in_neutron_come_to_the_node(
     ports = [cloud.port(front), cloud.port(front)]
     floating_ip = cloud.floating_ip(ports[0])
     address = floating_ip.floating_ip_address
-    follower.run("-vvv")
+    first = follower.run("-vvv")
+    assert "1 router: 1 changed, 0 failed, 0 skipped. Neutron was told the status of 1 floating IP." in first.output
     outside = Machine(network_node, "outside", "br-ex", [f"{EXTERNAL_GATEWAY}/16"])
     outside.serve_whoami()
     machines = [
@@ -187,7 +188,7 @@ def test_a_change_that_was_taken_back_is_not_told_as_working(
     _router, (network,) = cloud.router("taken back", "10.0.0.0/24", zone=host)
     floating_ip = cloud.floating_ip(cloud.port(network))
     own = variables_of("neutron_rpc", server, host)
-    play = run_playbook("netnode.l3.sync", [network_node], host_vars={host: {**own, "l3_sync_confirm_timeout": 3}})
+    play = run_playbook("netnode.l3.sync", [network_node], host_vars={host: {**own, "l3_sync_confirm_timeout": 15}})
     assert play.failed == {host: 1}
     assert "It was taken back" in play.output, play.output
     assert Follower(network_node).routers() == []
@@ -239,3 +240,16 @@ def test_nodes_of_one_play_can_be_limited_each_in_its_own_way(server: NeutronSer
         assert play.failed == {host: 1}
         assert "Neutron knows no L3 agent on host unknown." in play.output
         assert Follower(node).routers() == [one.id]
+
+
+def test_a_node_that_is_dead_for_neutron_is_named(server: NeutronServer, host: str) -> None:
+    cloud = {"auth_type": "none", "auth": {"endpoint": server.url}}
+    variables = {"l3_sync_interface_driver": "bridge", "l3_sync_source": "neutron_api", "l3_sync_neutron_cloud": cloud}
+    warning = f"For Neutron, the L3 agent on host {host} is dead"
+    with Node(host) as node:
+        node.add_bridge("br-ex")
+        assert warning not in run_playbook("netnode.l3.sync", [node], host_vars={host: variables}).output
+        server.make_dead(host)
+        play = run_playbook("netnode.l3.sync", [node], host_vars={host: variables})
+    assert play.status == 0, play.output
+    assert warning in " ".join(play.output.split())

@@ -61,9 +61,9 @@ def test_unknown_keys(place: Place, message: str) -> None:
     assert errors(changed((place, True))) == [message]
 
 
-@pytest.mark.parametrize("key", ["ha", "distributed"])
-def test_routers_on_several_nodes_at_once_are_refused(key: str) -> None:
-    assert errors(changed(((key,), True))) == [f"routers[0].{key}: is not supported"]
+@pytest.mark.parametrize(("key", "kind"), [("ha", "highly available"), ("distributed", "distributed")])
+def test_routers_on_several_nodes_at_once_are_refused(key: str, kind: str) -> None:
+    assert errors(changed(((key,), True))) == [f"routers[0].{key}: {kind} routers are not supported"]
     assert errors(changed(((key,), False))) == []
 
 
