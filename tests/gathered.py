@@ -10,6 +10,7 @@ import ipaddress
 from typing import Any
 
 Router = dict[str, Any]
+ALWAYS = ("admin_state_up", "address_scopes")  # what comes back must have been asked for
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -28,7 +29,7 @@ def comparable(gathered: list[Router], routers: list[Router]) -> list[Router]:
     ports = {port["id"]: port for router in routers for port in _ports(router)}
 
     def asked(port: dict[str, Any]) -> dict[str, Any]:
-        kept = {key: value for key, value in port.items() if key in ports[port["id"]] or key == "admin_state_up"}
+        kept = {key: value for key, value in port.items() if key in ports[port["id"]] or key in ALWAYS}
         return {key: sorted(value) if isinstance(value, list) else value for key, value in kept.items()}
 
     return [_sorted({**router, **_map_ports(router, asked)}) for router in gathered]
@@ -44,7 +45,8 @@ def _map_ports(router: Router, change: Any) -> Router:
 
 
 def _sorted(router: Router) -> Router:
-    return {**router, **{key: sorted(router[key], key=str) for key in ("floating_ips", "routes")}}
+    lists = ("floating_ips", "routes", "conntrack_helpers")
+    return {**router, **{key: sorted(router[key], key=str) for key in lists if key in router}}
 
 
 def _expected(router: Router) -> Router:
@@ -56,6 +58,8 @@ def _expected(router: Router) -> Router:
         "floating_ips": [],
         "routes": router.get("routes", []),
     }
+    if router.get("conntrack_helpers"):
+        result["conntrack_helpers"] = router["conntrack_helpers"]
     if gateway:
         result["gateway"] = dict(gateway)
         if not any(family(address) == 4 for address in gateway["addresses"]):

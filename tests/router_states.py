@@ -26,6 +26,16 @@ DESTINATIONS = {4: ["192.168.50.0/24", "192.168.50.0/25", "192.168.51.7/32", "19
                 6: ["2001:db8:77::/48", "2001:db8:77::/64", "2001:db8:78::7/128", "::/0"]}  # fmt: skip
 MACS = [None, "fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03"]
 MTUS = [None, 1280, 1400, 1500, 9000]
+ADDRESS_SCOPES = [
+    None,
+    None,
+    None,
+    {"4": "scope.a"},
+    {"6": "scope.a"},
+    {"4": "scope-b", "6": "scope.a"},
+    {"4": "scope.a", "6": "S"},
+]
+CONNTRACK_HELPERS = [("udp", 69, "tftp"), ("tcp", 21, "ftp"), ("tcp", 2121, "ftp"), ("tcp", 6667, "irc"), ("tcp", 1720, "h323")]
 
 some = st.sampled_from
 mostly = st.sampled_from([True] * 7 + [False])
@@ -63,6 +73,9 @@ def routers(draw: Draw, router_id: str, port_ids: list[str], floating: list[str]
     numbers = draw(st.permutations(range(1, 5)))
     router["interfaces"] = [draw(interfaces(port_id, number)) for port_id, number in zip(port_ids, numbers, strict=False)]
     router["floating_ips"] = [draw(floating_ips(address)) for address in floating]
+    if draw(st.booleans()):
+        chosen = draw(st.lists(some(CONNTRACK_HELPERS), max_size=3, unique=True))
+        router["conntrack_helpers"] = [{"protocol": p, "port": port, "helper": helper} for p, port, helper in chosen]
     hops = _next_hops(router)
     if hops:
         router["routes"] = draw(st.lists(some(hops), max_size=5, unique=True).flatmap(_to_destinations))
@@ -72,6 +85,7 @@ def routers(draw: Draw, router_id: str, port_ids: list[str], floating: list[str]
 @st.composite
 def ports(draw: Draw, port_id: str) -> dict[str, Any]:
     port = {"id": port_id, "mac_address": draw(some(MACS)), "mtu": draw(some(MTUS))}
+    port["address_scopes"] = draw(some(ADDRESS_SCOPES))
     return {key: value for key, value in port.items() if value is not None}
 
 

@@ -52,8 +52,10 @@ class Outcome:
         self.error = cancellation.reason_to_leave() if operations else None
         if self.error is not None:
             return
+        begun = 0
         for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
             group = list(members)
+            begun += len(group)
             try:
                 with ExitStack() as stack:
                     if namespace is not None:
@@ -61,6 +63,12 @@ class Outcome:
                     _execute_batch(group) if kind else _execute_each(group)
             except _Failed as failure:
                 self.note(group[: failure.done])
+                failed = group[failure.done]
+                if isinstance(failed, RestoreRules) and failed.trouble:
+                    told = "%s: %s" % (failed.trouble, failure)
+                    self.trouble = told if self.trouble is None else "%s; %s" % (self.trouble, told)
+                    self.execute(operations[begun - len(group) + failure.done + 1 :])
+                    return
                 self.error = str(failure)
                 break
             except (netns.DeadNamespace, netns.Inaccessible) as error:

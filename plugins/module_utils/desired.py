@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from .connected import connected_routes
+from .conntrack_helpers import helper_problems
 from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
 from .model import (
@@ -142,7 +143,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         loopback_up=True,
         metadata=options.metadata_upstream is not None,
     )
-    return Desired(router, state, tuple(problems + extra_problems))
+    return Desired(router, state, tuple(problems + extra_problems + helper_problems(router)))
 
 
 def _gateway_comes_from_ra(gateway: Gateway, routes: Sequence[ExtraRoute]) -> bool:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .address_scopes import SAME_SCOPE, scope_chains, untranslated
+from .conntrack_helpers import helper_chains
 from .model import Router, external_device_name
-from .state import IPV4, IPV6, Tables
+from .state import FAMILIES, IPV4, IPV6, Tables
 
 CHAIN_PREFIX = "l3-"
 AGENT_CHAIN_PREFIX = "neutron-l3-agent-"  # of the L3 agent, whose routers are taken over
@@ -52,7 +54,33 @@ def rule_sets(router: Router, metadata_port: Optional[int] = None, own_namespace
     if nat and own_namespace:
         tables["nat"]["PREROUTING"] = (":ACCEPT", *("-i %s -j l3-PREROUTING" % device for device in OURS))
         tables["raw"] = with_jumps(_zone_chains(router))
-    return {IPV4: tables, IPV6: {}}
+    firewall: Dict[int, Dict[str, Dict[str, Tuple[str, ...]]]] = {IPV4: tables, IPV6: {}}
+    _add_scopes(firewall, router)
+    _add_helpers(firewall, router, own_namespace)
+    return firewall
+
+
+def _add_scopes(firewall: Mapping[int, Dict[str, Dict[str, Tuple[str, ...]]]], router: Router) -> None:
+    for family in FAMILIES:
+        fixed_ips = [fixed for _floating, fixed in _floating_ips(router)] if family == IPV4 else []
+        chains = scope_chains(router, family, bool(_source_nat(router)), fixed_ips)
+        if chains:
+            firewall[family].setdefault("filter", {}).update(with_jumps(chains))
+
+
+def _add_helpers(firewall: Mapping[int, Dict[str, Dict[str, Tuple[str, ...]]]], router: Router, own_namespace: bool) -> None:
+    for family in FAMILIES if router.conntrack_helpers else ():
+        raw = firewall[family].get("raw", {})
+        chains = helper_chains(router, family, OURS if own_namespace else (), ZONE if raw else None)
+        if chains:
+            after = raw.get("l3-PREROUTING", ())
+            firewall[family]["raw"] = {**raw, **with_jumps({**chains, "l3-PREROUTING": (*chains["l3-PREROUTING"], *after)})}
+
+
+def _source_nat(router: Router) -> Optional[str]:
+    """The address that IPv4 leaves with by the gateway; None where it is not translated."""
+    addresses = router.gateway.addresses if router.gateway is not None and router.enable_snat else ()
+    return next((str(address.ip) for address in addresses if address.version == IPV4), None)
 
 
 def _zone_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
@@ -91,6 +119,9 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
         return {}
     to_fixed = ["-d %s/32 -j DNAT --to-destination %s" % pair for pair in pairs]
     snat: List[str] = ["-j l3-float-snat"]
+    same_scope = untranslated(router) if own and router.enable_snat else []
+    if same_scope:
+        snat.append("-o %s -m mark --mark %s -j RETURN" % (device, SAME_SCOPE))
     if own and router.enable_snat:
         snat.append("-o %s -j SNAT --to-source %s --random-fully" % (device, own[0]))
     if own and pairs:
@@ -99,7 +130,11 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
             "-m mark ! --mark %s -m conntrack --ctstate DNAT -j SNAT --to-source %s --random-fully" % (FROM_OUTSIDE, own[0])
         )
     return {
-        "l3-PREROUTING": ("-i %s -j MARK --set-xmark %s" % (device, FROM_OUTSIDE), *to_fixed),
+        "l3-PREROUTING": (
+            "-i %s -j MARK --set-xmark %s" % (device, FROM_OUTSIDE),
+            *("-i %s -j MARK --set-xmark %s" % (internal, SAME_SCOPE) for internal in same_scope),
+            *to_fixed,
+        ),
         "l3-OUTPUT": tuple(to_fixed),
         "l3-POSTROUTING": ("-o %s -j l3-snat" % device, "-o qr-+ -m conntrack --ctstate DNAT -j l3-snat"),
         "l3-snat": tuple(snat),

@@ -11,8 +11,11 @@ come back. A device that is down comes back as a port that is administratively d
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import asdict
 from typing import Any, Dict, List
 
+from .address_scopes import scopes_of_devices
+from .conntrack_helpers import helpers_of
 from .firewall import floating_ip_pairs, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
@@ -31,9 +34,11 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
     present = {address for addresses in state.addresses.values() for address in addresses}
     pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if as_meant or f + "/32" in present}
+    scopes = scopes_of_devices(state.firewall)
     for name, device in sorted(state.devices.items()):
         addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
         port = _gather_port(device, addresses)
+        port.update({"address_scopes": dict(scopes[name])} if name in scopes else {})
         if name.startswith(EXTERNAL_PREFIX):
             # The first is the one that others are translated to, and the kernel does not keep the order.
             port["addresses"].sort(key=lambda address: address.split("/")[0] != source_nat_address(state.firewall))
@@ -42,7 +47,8 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
             router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})
     router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
     router["routes"] = _gather_routes(state)
-    return router
+    helpers = helpers_of(state.firewall)
+    return {**router, "conntrack_helpers": [asdict(helper) for helper in helpers]} if helpers else router
 
 
 def _has_snat(state: RouterState) -> bool:

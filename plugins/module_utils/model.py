@@ -18,6 +18,7 @@ from typing import Optional, Tuple, Union
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+AddressScopes = Tuple[Tuple[int, str], ...]  # address family and scope id, for each family that has one
 
 NAMESPACE_PREFIX = "qrouter-"
 INTERNAL_PREFIX = "qr-"
@@ -36,6 +37,7 @@ class Port:
     mac_address: Optional[str] = None
     mtu: Optional[int] = None
     admin_state_up: bool = True
+    address_scopes: AddressScopes = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Gateway:
     mtu: Optional[int] = None
     gateway_ips: Tuple[IPAddress, ...] = ()
     extra_subnets: Tuple[IPNetwork, ...] = ()
+    address_scopes: AddressScopes = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ class ExtraRoute:
 
 
 @dataclass(frozen=True)
+class ConntrackHelper:
+    """A helper of connection tracking, for what goes to a port; by Neutron's name."""
+
+    protocol: str
+    port: int
+    helper: str
+
+
+@dataclass(frozen=True)
 class Router:
     """One virtual router."""
 
@@ -80,6 +92,7 @@ class Router:
     interfaces: Tuple[Port, ...] = ()
     floating_ips: Tuple[FloatingIP, ...] = ()
     routes: Tuple[ExtraRoute, ...] = ()
+    conntrack_helpers: Tuple[ConntrackHelper, ...] = ()
 
 
 # To a batch of ip, a "#" begins a comment and quotes are taken away: "link delete dev a#b" deletes the device a. The kernel

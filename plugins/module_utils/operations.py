@@ -56,10 +56,13 @@ class ChangePolicyRule(Operation):
 
 @dataclass(frozen=True)
 class RestoreRules(Operation):
-    """The input of ``iptables-restore --noflush``, or of ``ip6tables-restore``."""
+    """The input of ``iptables-restore --noflush``, or of ``ip6tables-restore``. ``trouble``: where a failure need not end the
+    plan, what it means, in a sentence without its end.
+    """
 
     family: int
     text: str
+    trouble: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .connected import missing_routes
+from .conntrack_helpers import parted, why_they_fail
 from .desired import FORWARDING, IP_FORWARD, Desired
 from .firewall import floating_ip_pairs, rule_sets, source_nat_address
 from .interface_drivers.driver import InterfaceDriver
@@ -235,11 +236,16 @@ class Planner:
     @staticmethod
     def _firewall(namespace: Optional[str], state: RouterState, observed: RouterState) -> Iterable[Operation]:
         for family in FAMILIES:
-            want, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
+            whole, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
+            want = parted(whole, have)
             text = restore_text(want, have)
             if text:
                 actions = tuple(describe_changes(want, have, " (IPv6)" if family == IPV6 else ""))
                 yield RestoreRules(namespace, actions, family, text)
+            text = restore_text(whole, want)
+            if text:
+                actions = tuple(describe_changes(whole, want, " (IPv6)" if family == IPV6 else ""))
+                yield RestoreRules(namespace, actions, family, text, why_they_fail(whole))
 
     def _addresses(
         self, namespace: Optional[str], state: RouterState, observed: RouterState, lost: Mapping[str, Device]

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .addresses import overlapping, parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
+from .conntrack_helpers import NAMES, PROTOCOLS
 from .fields import Fields, parse_mtu, parse_name
 from .model import (
+    AddressScopes,
+    ConntrackHelper,
     ExtraRoute,
     FloatingIP,
     Gateway,
@@ -21,6 +25,7 @@ from .model import (
     internal_device_name,
 )
 from .shown import Complaints
+from .state import FAMILIES
 
 
 class Reading:
@@ -62,6 +67,7 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
         interfaces=tuple(_read_interface(child, reading) for child in fields.children("interfaces")),
         floating_ips=tuple(fip for fip in (_read_floating_ip(c, reading) for c in fields.children("floating_ips")) if fip),
         routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
+        conntrack_helpers=_read_conntrack_helpers(fields, reading),
     )
     for key, kind in (("ha", "highly available"), ("distributed", "distributed")):
         if fields.boolean(key, default=False):  # built as others, it would be active on several nodes at once
@@ -87,7 +93,24 @@ def _read_port(fields: Fields, reading: Reading, device_name: Callable[[str], st
         "network_id": fields.id("network_id"),
         "mac_address": fields.parsed("mac_address", parse_mac),
         "mtu": mtu,
+        "address_scopes": _read_address_scopes(fields, reading),
     }
+
+
+def _read_address_scopes(port: Fields, reading: Reading) -> AddressScopes:
+    """Address family -> scope id. JSON can write the families as text only, and YAML takes them for numbers."""
+    value = port.get("address_scopes")
+    fields = Fields.of(value, port.path + ".address_scopes", reading.errors) if value is not None else None
+    if fields is None:
+        return ()
+    written: Dict[Any, Any] = fields.values
+    values = {str(key) if key in FAMILIES else key: scope for key, scope in written.items()}
+    if len(values) < len(fields.values):
+        port.wrong("address_scopes", "an address family stands there twice, as a number and as text")
+    fields = Fields(values, fields.path, reading.errors)
+    scopes = [(family, fields.id(str(family))) for family in FAMILIES]
+    fields.refuse_unknown()
+    return tuple((family, scope) for family, scope in scopes if scope is not None)
 
 
 def _read_interface(fields: Fields, reading: Reading) -> Port:
@@ -153,6 +176,47 @@ def _read_floating_ip(fields: Fields, reading: Reading) -> Optional[FloatingIP]:
     if floating is None:
         return None
     return FloatingIP(floating_ip_address=floating, fixed_ip_address=fixed, id=floating_id)
+
+
+def _read_conntrack_helpers(router: Fields, reading: Reading) -> Tuple[ConntrackHelper, ...]:
+    helpers: List[ConntrackHelper] = []
+    for fields in router.children("conntrack_helpers"):
+        helper = _read_conntrack_helper(fields, reading)
+        if helper is not None and helper in helpers:
+            reading.errors.append("%s: %s port %d has the helper %s already" % (fields.path, *astuple(helper)))
+        elif helper is not None:
+            helpers.append(helper)
+    return tuple(helpers)
+
+
+def _read_conntrack_helper(fields: Fields, reading: Reading) -> Optional[ConntrackHelper]:
+    helper_id = fields.id("id")
+    protocol = fields.parsed("protocol", _parse_protocol, required=True)
+    port = fields.parsed("port", _parse_port, required=True)
+    helper = fields.parsed("helper", _parse_helper, required=True)
+    fields.refuse_unknown()
+    reading.claim("conntrack helper id", helper_id, fields.path + ".id")
+    if protocol is None or port is None or helper is None:
+        return None
+    return ConntrackHelper(protocol, port, helper)
+
+
+def _parse_protocol(value: object) -> str:
+    if isinstance(value, str) and value in PROTOCOLS:
+        return value
+    raise ValueError("is not %s" % " or ".join(PROTOCOLS))
+
+
+def _parse_port(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    raise ValueError("is not a port (a number from 1 to 65535)")
+
+
+def _parse_helper(value: object) -> str:
+    if isinstance(value, str) and value in NAMES:
+        return value
+    raise ValueError("is not a helper of connection tracking (%s)" % ", ".join(NAMES))
 
 
 def _read_route(fields: Fields) -> Optional[ExtraRoute]:

@@ -59,6 +59,7 @@ def _command(operation: Operation, rules: Dict[str, str]) -> str:
         return inside + "sysctl -w %s=%s" % (operation.key, operation.value)
     if isinstance(operation, RestoreRules):
         command = "iptables-restore" if operation.family == IPV4 else "ip6tables-restore"
-        rules[command] = operation.text
-        return inside + command + " --noflush"
+        further = command in rules  # helpers of connection tracking, which a run sets by a call of their own
+        rules[command] = rules.get(command, "") + operation.text
+        return "" if further else inside + command + " --noflush"
     return ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
+from . import address_scopes, conntrack_helpers
 from .firewall import CHAIN_PREFIX, floating_ip_pairs, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
@@ -30,6 +31,10 @@ def why_not_whole(present: RouterState, driver: InterfaceDriver) -> Optional[str
     nat = present.firewall.get(IPV4, {}).get("nat", {})
     if CHAIN_PREFIX + "snat" in nat and not nat.get(CHAIN_PREFIX + "POSTROUTING"):
         reasons.append("rules of its table nat are gone")
+    if address_scopes.lack_rules(present.firewall, list(present.devices)):
+        reasons.append("rules of its table filter are gone")
+    if conntrack_helpers.lack_rules(present.firewall):
+        reasons.append("rules of its table raw are gone")
     return reasons[0] if reasons else None
 
 

@@ -16,9 +16,11 @@ from ansible_collections.netnode.l3.plugins.module_utils.router_data import chec
 from ..routers import router
 
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
-ROUTER_KEYS = "admin_state_up, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, routes"
-GATEWAY_KEYS = "addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
-PORT_KEYS = "addresses, admin_state_up, id, mac_address, mtu, network_id"
+ROUTER_KEYS = (
+    "admin_state_up, conntrack_helpers, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, routes"
+)
+GATEWAY_KEYS = "address_scopes, addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
+PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id"
 
 Place = tuple[str | int, ...]
 WEB: Place = ("interfaces", 0)
