@@ -43,6 +43,11 @@ class Cloud:
         version = 6 if ":" in cidr else 4
         return self.network.create_subnet(network_id=network.id, ip_version=version, cidr=cidr, is_dhcp_enabled=False, **more)
 
+    def address_scope(self, prefix: str) -> Any:
+        """An address scope, and in it a pool of subnets, which is returned."""
+        scope = self.network.create_address_scope(name=f"scope of {prefix}", ip_version=6 if ":" in prefix else 4)
+        return self.network.create_subnet_pool(name=f"pool of {prefix}", address_scope_id=scope.id, prefixes=[prefix])
+
     def router(self, name: str, *cidrs: str, gateway: bool = True, zone: str = "", **more: Any) -> tuple[Any, list[Any]]:
         """A router with an internal network for each of these, and the networks. ``zone``: its availability zone."""
         if gateway:

@@ -45,7 +45,7 @@ def run_router(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[
         if params["state"] == "absent":
             return Edit(None)
         kept = {key: present[key] for key in ("interfaces", "floating_ips")} if present else {}
-        given = {key: params[key] for key in ("id", "enable_snat", "gateway", "routes")}
+        given = {key: params[key] for key in ("id", "enable_snat", "gateway", "routes", "conntrack_helpers")}
         return Edit({**kept, **given})
 
     return _run(params["id"], params, check_mode, diff, edit)
@@ -53,7 +53,7 @@ def run_router(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[
 
 def run_interface(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[str, Any]:
     """The module ``l3_interface``: one internal port of a router."""
-    keys = ("id", "network_id", "mac_address", "mtu", "admin_state_up", "addresses")
+    keys = ("id", "network_id", "mac_address", "mtu", "admin_state_up", "addresses", "address_scopes")
     return _run_part("interfaces", "id", keys, params, check_mode, diff)
 
 

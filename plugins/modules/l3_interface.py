@@ -49,6 +49,9 @@ options:
     description: The addresses of the port with their prefix lengths. Required with O(state=present).
     type: list
     elements: str
+  address_scopes:
+    description: The address scopes of the port's network, as a mapping of C(4) or C(6) to an id.
+    type: dict
   state:
     description: Whether the port is to be there.
     type: str
@@ -100,6 +103,7 @@ def main() -> None:
             "mtu": {"type": "int"},
             "admin_state_up": {"type": "bool", "default": True},
             "addresses": {"type": "list", "elements": "str"},
+            "address_scopes": {"type": "dict"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["addresses"])],

@@ -35,11 +35,16 @@ options:
   gateway:
     description:
       - The port on the external network, in the form of router data, with C(id), C(addresses), C(gateway_ips), C(network_id),
-        C(mac_address), C(mtu) and C(extra_subnets).
+        C(mac_address), C(mtu), C(extra_subnets) and C(address_scopes).
       - Without it, the router has no gateway.
     type: dict
   routes:
     description: All extra routes of the router, each with C(destination) and C(nexthop).
+    type: list
+    elements: dict
+    default: []
+  conntrack_helpers:
+    description: All helpers of connection tracking of the router, each with C(protocol), C(port) and C(helper).
     type: list
     elements: dict
     default: []
@@ -91,6 +96,7 @@ def main() -> None:
             "enable_snat": {"type": "bool", "default": True},
             "gateway": {"type": "dict"},
             "routes": {"type": "list", "elements": "dict", "default": []},
+            "conntrack_helpers": {"type": "list", "elements": "dict", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,

@@ -26,6 +26,7 @@ from .conftest import SMALL_PAGE
 from .interposed import Interposed
 
 ALL = Selection()
+LISTS = ("interfaces", "floating_ips", "routes", "conntrack_helpers")
 
 
 @pytest.fixture
@@ -42,8 +43,7 @@ def rpc(server: NeutronServer) -> Iterator[Rpc]:
 def by_id(routers: Any) -> dict[str, Any]:
     """Routers, with what has no order in one."""
     return {
-        router["id"]: {**router, **{key: sorted(router[key], key=repr) for key in ("interfaces", "floating_ips", "routes")}}
-        for router in routers
+        router["id"]: {**router, **{key: sorted(router[key], key=repr) for key in LISTS if key in router}} for router in routers
     }
 
 
@@ -85,6 +85,29 @@ def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rp
         (one,) = routers_of_hosts(api, [host], Selection(router_ids=[router_id, "unknown"]))
         assert one is not None
         assert by_id(one) == by_id(routers_of_host(rpc, host, [router_id, "unknown"])) == {router_id: routers[router_id]}
+
+
+def test_address_scopes_and_helpers(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
+    router, (plain,) = cloud.router("scoped", "172.31.0.0/24", zone=host)
+    scopes = {}
+    scoped = cloud.network.create_network(name="scoped")
+    for prefix, cidr in (("10.77.0.0/16", "10.77.1.0/24"), ("2001:db8:77::/48", "2001:db8:77:1::/64")):
+        pool = cloud.address_scope(prefix)
+        cloud.network.add_interface_to_router(router, subnet=cloud.subnet(scoped, cidr, subnet_pool_id=pool.id))
+        scopes[str(pool.ip_version)] = pool.address_scope_id
+    cloud.network.create_conntrack_helper(router, protocol="udp", port=69, helper="tftp")
+    cloud.network.create_conntrack_helper(router, protocol="tcp", port=21, helper="ftp")
+
+    (found,) = routers_of_hosts(api, [host], ALL)
+    assert found is not None
+    assert by_id(found) == by_id(routers_of_host(rpc, host))
+    ports = {(port["network_id"], ":" in port["addresses"][0]): port.get("address_scopes") for port in found[0]["interfaces"]}
+    assert ports == {(plain.id, False): None, (scoped.id, False): scopes, (scoped.id, True): scopes}
+    assert "address_scopes" not in found[0]["gateway"]
+    assert sorted(found[0]["conntrack_helpers"], key=repr) == [
+        {"protocol": "tcp", "port": 21, "helper": "ftp"},
+        {"protocol": "udp", "port": 69, "helper": "tftp"},
+    ]
 
 
 def test_a_disabled_agent_has_no_routers(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:

@@ -112,6 +112,30 @@ def test_the_current_form_with_both_address_families() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("neutron", "expected"),
+    [
+        ({"4": "a", "6": None}, {"4": "a"}),
+        ({4: "a", 6: "b"}, {"4": "a", "6": "b"}),  # as the plugin makes it, before it is JSON
+        ({"4": None, "6": None}, None),
+        (None, None),
+        ("a", "a"),
+    ],
+)
+def test_address_scopes(neutron: Any, expected: Any) -> None:
+    assert gateway(address_scopes=neutron).get("address_scopes") == expected
+    (interface,) = mapped({"id": "r", "_interfaces": [{"id": "p", "address_scopes": neutron}]})["interfaces"]
+    assert interface.get("address_scopes") == expected
+
+
+def test_conntrack_helpers() -> None:
+    helper = {"protocol": "udp", "port": 69, "helper": "tftp"}
+    found = mapped({"id": "r", "conntrack_helpers": [{**helper, "id": "h", "router_id": "r"}, helper, "x"]})
+    assert found["conntrack_helpers"] == [{"id": "h", **helper}, helper, "x"]
+    for nothing in ([], None):
+        assert "conntrack_helpers" not in mapped({"id": "r", "conntrack_helpers": nothing})
+
+
 def test_the_answer_of_a_running_neutron() -> None:
     (router,) = routers_from_neutron(example("current"))
     assert (router["id"], router["enable_snat"]) == ("26fc574d-28c5-4ea7-974f-92a80dc0fed9", True)

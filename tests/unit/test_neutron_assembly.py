@@ -46,6 +46,13 @@ def test_ports_have_the_subnets_of_their_addresses_and_the_others_of_the_network
     assert "gw_port" not in router
 
 
+def test_ports_have_the_address_scopes_of_their_network() -> None:
+    networks = [{"id": "n1", "mtu": 1450, "ipv4_address_scope": "a", "ipv6_address_scope": None}, {"id": "n2", "mtu": 1450}]
+    ports = [port("p1", "r", "n1"), port("p2", "r", "n2")]
+    router = Assembly(Lists(ports=ports, networks=networks, subnets=[], floating_ips=[])).whole({"id": "r"})
+    assert [p["address_scopes"] for p in router["_interfaces"]] == [{"4": "a", "6": None}, {"4": None, "6": None}]
+
+
 def test_subnets_of_other_segments_are_not_on_link() -> None:
     subnets = [subnet("s1", "n1", segment_id="a"), subnet("s2", "n1", segment_id="b"), subnet("s3", "n1", segment_id="a")]
     router = whole([port("g", "r", "n1", "s1", owner=GATEWAY)], subnets, external_gateway_info=gateway_info("s1"))

@@ -41,7 +41,7 @@ class Assembly:
     """
 
     def __init__(self, lists: Lists) -> None:
-        self._mtu = {network["id"]: network.get("mtu") for network in lists.networks}
+        self._networks = {network["id"]: network for network in lists.networks}
         self._subnets = _grouped(sorted(lists.subnets, key=lambda subnet: str(subnet["id"])), "network_id")
         self._ports = _grouped(lists.ports, "device_id")
         self._floating_ips = _grouped(lists.floating_ips, "router_id")
@@ -63,13 +63,14 @@ class Assembly:
         network = port["network_id"]
         subnets = self._subnets[network]
         own = {fixed_ip["subnet_id"] for fixed_ip in port["fixed_ips"]}
-        if network not in self._mtu or not own <= {subnet["id"] for subnet in subnets}:
+        if network not in self._networks or not own <= {subnet["id"] for subnet in subnets}:
             raise Incomplete(f"The network of port {port['id']} of router {port['device_id']} is not to be seen: {_NOT_ALL}")
         first = port["fixed_ips"][0]["subnet_id"] if port["fixed_ips"] else None
         segment = next((subnet.get("segment_id") for subnet in subnets if subnet["id"] == first), None)
         return {
             **port,
-            "mtu": self._mtu[network],
+            "mtu": self._networks[network].get("mtu"),
+            "address_scopes": {family: self._networks[network].get(f"ipv{family}_address_scope") for family in ("4", "6")},
             "subnets": [subnet for subnet in subnets if subnet["id"] in own],
             "extra_subnets": [s for s in subnets if own and s["id"] not in own and s.get("segment_id") == segment],
         }

@@ -67,6 +67,7 @@ def _router(router: Any) -> Any:
             "interfaces": _mapped(router.get("_interfaces", []), _interface),
             "floating_ips": _mapped(router.get("_floatingips", []), _floating_ip),
             "routes": _mapped(router.get("routes", []), _route),
+            "conntrack_helpers": _mapped(router.get("conntrack_helpers") or None, _conntrack_helper),
             # What the check refuses, so that such a router is left as it is.
             "ha": router.get("ha") or None,
             "distributed": router.get("distributed") or None,
@@ -87,7 +88,15 @@ def _port(port: dict[str, Any]) -> dict[str, Any]:
         "mac_address": port.get("mac_address"),
         "mtu": port.get("mtu"),
         "addresses": _mapped(port.get("fixed_ips"), lambda fixed_ip: _address(fixed_ip, subnets)),
+        "address_scopes": _address_scopes(port.get("address_scopes")),
     }
+
+
+def _address_scopes(scopes: Any) -> Any:
+    """Address family -> scope id; None where there is none, which most ports say of both families."""
+    if not isinstance(scopes, dict):
+        return scopes
+    return {str(family): scope for family, scope in scopes.items() if scope is not None} or None
 
 
 def _address(fixed_ip: dict[str, Any], subnets: list[dict[str, Any]]) -> Any:
@@ -120,6 +129,10 @@ def _gateway(port: Any) -> Any:
 
 def _route(route: dict[str, Any]) -> dict[str, Any]:
     return {"destination": route.get("destination"), "nexthop": route.get("nexthop")}
+
+
+def _conntrack_helper(helper: dict[str, Any]) -> dict[str, Any]:
+    return _present({key: helper.get(key) for key in ("id", "protocol", "port", "helper")})
 
 
 def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:

@@ -136,7 +136,9 @@ def _lists(api: Api, router_ids: Collection[str]) -> Lists:
     networks = {port["network_id"] for port in ports}
     return Lists(
         ports=ports,
-        networks=api.list("/networks", among("id", networks), ("id", "mtu")) if networks else (),
+        networks=api.list("/networks", among("id", networks), ("id", "mtu", "ipv4_address_scope", "ipv6_address_scope"))
+        if networks
+        else (),
         subnets=api.list("/subnets", among("network_id", networks), ("id", "network_id", "cidr", "gateway_ip", "segment_id"))
         if networks
         else (),
