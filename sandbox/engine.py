@@ -47,7 +47,7 @@ NODE_OPTIONS = (
     "confirm_timeout",
 )
 OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
-    "router": {"state": "present", "enable_snat": True, "gateway": None, "routes": []},
+    "router": {"state": "present", "enable_snat": True, "gateway": None, "routes": [], "conntrack_helpers": []},
     "interface": {
         "state": "present",
         "network_id": None,
@@ -55,6 +55,7 @@ OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
         "mtu": None,
         "admin_state_up": True,
         "addresses": None,
+        "address_scopes": None,
     },
     "floating_ip": {"state": "present", "fixed_ip_address": None},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 WEB, DB = "web-network", "db-network"
+TFTP = {"protocol": "udp", "port": 69, "helper": "tftp"}
 WEB_BRIDGE, DB_BRIDGE = "brqweb-network", "brqdb-network"
 
 
@@ -56,6 +57,19 @@ def router(**changes: Any) -> dict[str, Any]:
         ],
         **changes,
     }
+
+
+def scoped_router(**changes: Any) -> dict[str, Any]:
+    """The same with address scopes, the web network in that of the gateway and db in another, and with helpers of connection
+    tracking.
+    """
+    data = router(conntrack_helpers=[{"protocol": "tcp", "port": 21, "helper": "ftp"}, TFTP], **changes)
+    web, db = data["interfaces"]
+    db["addresses"] = ["10.0.1.1/24", "2001:db8:2::1/64"]
+    for port in (data["gateway"], web):
+        port["address_scopes"] = {"4": "public-4", "6": "public-6"}
+    db["address_scopes"] = {"4": "private.4", "6": "private.6"}
+    return data
 
 
 def small_router(number: int, **changes: Any) -> dict[str, Any]:

@@ -445,3 +445,48 @@ CATALOGUE: dict[str, Sabotage] = {
     **NODE,
     **METADATA,
 }
+
+_FILTER, _RAW = "of table filter", "of table raw"
+_PRIVATE, _PRIVATE6, _PUBLIC = "l3-scope-17f823a451804205", "l3-scope-9ebf78e01b2203e7", "l3-scope-cb7a0222c4409f37"
+_TO_DB = f'-o {DB} -m comment --comment "private.4" -g {_PRIVATE}'
+_INTO = f"-i {WEB} -j RETURN"
+_SAME = f"-i {WEB} -j MARK --set-xmark 0x10000/0xffff0000"
+_TFTP = "-p udp -m udp --dport 69 -j CT --helper tftp"
+
+# The router is that of ``routers.scoped_router()``, with metadata.
+SCOPED: dict[str, Sabotage] = {
+    "rule of a scope deleted": inside(f"iptables -D l3-scope {_TO_DB}", f"rule added to chain l3-scope {_FILTER}: {_TO_DB}"),
+    "network let into another scope": inside(
+        f"iptables -I {_PRIVATE} {_INTO}", f"rule removed from chain {_PRIVATE} {_FILTER}: {_INTO}"
+    ),
+    "network let into another scope of IPv6": inside(
+        f"ip6tables -I {_PRIVATE6} {_INTO}", f"rule removed from chain {_PRIVATE6} {_FILTER} (IPv6): {_INTO}"
+    ),
+    "network put into another scope": inside(
+        f"iptables -R l3-scope 4 -o {DB} -m comment --comment public-4 -g {_PUBLIC}",
+        f"rule removed from chain l3-scope {_FILTER}: -o {DB} -m comment --comment public-4 -g {_PUBLIC}",
+        f"rule added to chain l3-scope {_FILTER}: {_TO_DB}",
+    ),
+    "jump to scopes deleted": inside(
+        "iptables -D FORWARD -j l3-FORWARD", f"rule added to chain FORWARD {_FILTER}: -j l3-FORWARD"
+    ),
+    "mark of the gateway's scope deleted": inside(
+        f"iptables -t nat -D l3-PREROUTING {_SAME}", f"rule added to chain l3-PREROUTING {_NAT}: {_SAME}"
+    ),
+    "helper deleted": inside(f"iptables -t raw -D l3-cthelper {_TFTP}", f"rule added to chain l3-cthelper {_RAW}: {_TFTP}"),
+    "helper added": inside(
+        "iptables -t raw -A l3-cthelper -p udp --dport 5060 -j CT --helper sip",
+        f"rule removed from chain l3-cthelper {_RAW}: -p udp -m udp --dport 5060 -j CT --helper sip",
+    ),
+    "connection tracking turned off": inside(
+        "iptables -t raw -I l3-cthelper -j CT --notrack", f"rule removed from chain l3-cthelper {_RAW}: -j CT --notrack"
+    ),
+    "helpers of IPv6 deleted": inside(
+        "ip6tables -t raw -F l3-cthelper",
+        f"rule added to chain l3-cthelper {_RAW} (IPv6): -p tcp -m tcp --dport 21 -j CT --helper ftp",
+        f"rule added to chain l3-cthelper {_RAW} (IPv6): {_TFTP}",
+    ),
+    "jump to helpers deleted": inside(
+        "iptables -t raw -D l3-PREROUTING -j l3-cthelper", f"rule added to chain l3-PREROUTING {_RAW}: -j l3-cthelper"
+    ),
+}

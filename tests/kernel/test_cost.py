@@ -18,6 +18,9 @@ from benchmarks.routers import benchmark_router
 from sandbox import Node
 from sandbox.engine import run_engine
 
+from ..routers import router as plain_router
+from ..routers import scoped_router
+
 FEW, MANY = 3, 13
 Run = Callable[[Node, list[dict[str, Any]]], dict[str, Any]]
 
@@ -101,6 +104,17 @@ def test_what_a_router_more_costs(run: Run, expected: dict[str, float]) -> None:
 def test_what_a_run_costs_on_a_node_that_is_as_it_should_be(node: Node) -> None:
     cost = check(node, [benchmark_router(number) for number in range(3)])["cost"]
     assert (cost["commands"], cost["ip_lines"]) == ({}, 0)
+
+
+def test_what_address_scopes_and_helpers_cost(node: Node) -> None:
+    costs = [run_engine(node, [data])["cost"]["commands"] for data in [scoped_router()] * 3 + [plain_router()]]
+    read = {"iptables-save": 1, "ip6tables-save": 1}
+    assert costs == [
+        {"ip": 2, "iptables-restore": 2, "ip6tables-restore": 2},
+        read,
+        {},
+        {**read, "iptables-restore": 1, "ip6tables-restore": 1, "ip": 1},  # to be without: db is on no IPv6 network then
+    ]
 
 
 def test_what_a_hundred_floating_ips_cost(node: Node) -> None:

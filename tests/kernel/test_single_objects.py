@@ -14,7 +14,7 @@ from sandbox import MetadataServer, Node
 from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
-from ..routers import router, small_router
+from ..routers import router, scoped_router, small_router
 
 METADATA = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
 
@@ -30,7 +30,7 @@ def make(node: Node, kind: str, **params: Any) -> dict[str, Any]:
 
 def make_router(node: Node, data: dict[str, Any], **options: Any) -> None:
     """A router by tasks, one for each object of it."""
-    own = {key: data.get(key) for key in ("id", "gateway", "routes") if data.get(key)}
+    own = {key: data.get(key) for key in ("id", "gateway", "routes", "conntrack_helpers") if data.get(key)}
     # Extra routes lead through ports, which are not there at first.
     make(node, "router", **{**own, "routes": []}, **options)
     for port in data["interfaces"]:
@@ -59,6 +59,20 @@ def test_a_router_made_by_tasks_is_the_router_that_one_call_makes(node: Node, op
         ("floating_ip", {"router_id": "r1", **router()["floating_ips"][0]}),
     ):
         assert make(node, kind, **params, **options)["changed"] is False
+
+
+def test_address_scopes_and_helpers_are_made_by_tasks_and_kept_by_those_of_others(node: Node) -> None:
+    make_router(node, scoped_router())
+    made = snapshot(node)
+    assert run_engine(node, [scoped_router()])["changed"] is False
+    make(node, "floating_ip", router_id="r1", floating_ip_address="203.0.113.20", state="absent")
+    make(node, "floating_ip", router_id="r1", **scoped_router()["floating_ips"][0])
+    assert differences(made, snapshot(node)) == []
+    node.run("ip", "netns", "exec", "qrouter-r1", "iptables", "-F", "l3-scope")
+    damaged = snapshot(node)
+    result = run_object(node, "floating_ip", router_id="r1", floating_ip_address="203.0.113.20", state="absent")
+    assert "Router r1 is not whole: rules of its table filter are gone." in result["msg"]
+    assert differences(damaged, snapshot(node)) == []
 
 
 def test_absent_removes_exactly_that_object(node: Node) -> None:

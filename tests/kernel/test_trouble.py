@@ -15,7 +15,7 @@ from sandbox import Node
 from sandbox.engine import How, run_engine
 
 from ..kernel_state import differences, snapshot
-from ..routers import router, small_router
+from ..routers import router, scoped_router, small_router
 
 ROUTERS = [router(), small_router(1), small_router(2)]
 HANG = How(settings={"TIMEOUT": 1})
@@ -79,6 +79,33 @@ def test_a_command_that_fails_or_hangs_is_one_routers(node: Node, command: str, 
     assert "sleep 60" not in node.run("ps", "-eo", "args").stdout
     unwrap(node, command)
     heals(node)
+
+
+def test_a_kernel_without_a_helper_costs_nothing_but_the_helpers(node: Node) -> None:
+    refuse = """text=$(cat)
+        case $text in *--helper*) echo "line 3: RULE_APPEND failed (No such file or directory)" >&2; exit 4;; esac
+        printf '%s\\n' "$text" | /run/iptables-restore "$@"
+        exit $?"""
+    wrap(node, "iptables-restore", refuse)
+    routers = [scoped_router(), *ROUTERS[1:]]
+    result = run_engine(node, routers)
+    assert list(errors(result)) == ["r1"], result["msg"]
+    assert errors(result)["r1"].startswith(
+        "conntrack_helpers are not in place, which need the kernel modules nf_conntrack_ftp, nf_conntrack_tftp: iptables-restore"
+    )
+    assert "No such file or directory" in errors(result)["r1"]
+    rule = "rule added to chain l3-cthelper of table raw"
+    missing = [f"{rule}: -p tcp -m tcp --dport 21 -j CT --helper ftp", f"{rule}: -p udp -m udp --dport 69 -j CT --helper tftp"]
+    assert not set(missing) & set(result["routers"][0]["actions"])
+    again = run_engine(node, routers)
+    assert (list(errors(again)), again["changed"]) == (["r1"], False)
+    unwrap(node, "iptables-restore")
+    assert run_engine(node, routers)["routers"][0]["actions"] == missing
+    assert not run_engine(node, routers)["changed"]
+    with Node("fresh") as fresh:
+        fresh.add_bridge("br-ex")
+        run_engine(fresh, routers)
+        assert differences(snapshot(fresh), snapshot(node)) == []
 
 
 def test_a_command_that_leaves_its_output_to_somebody_is_not_waited_for(node: Node) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -14,26 +15,27 @@ from sandbox import Machine, MetadataServer, Node
 from sandbox.engine import run_engine
 
 from ..kernel_state import differences, snapshot
-from ..routers import DB_BRIDGE, WEB_BRIDGE, router, small_router
-from ..sabotages import CATALOGUE, NAMESPACE, Sabotage
+from ..routers import DB_BRIDGE, WEB_BRIDGE, router, scoped_router, small_router
+from ..sabotages import CATALOGUE, NAMESPACE, SCOPED, Sabotage
 from .traffic import SteadyStream, serve_echo
 
 SOCKET = "/var/lib/neutron/metadata_proxy"
 ROUTERS = [router(), small_router(1)]
+Routers = list[dict[str, Any]]
 
 
-def run(node: Node, *, check: bool = False) -> dict[str, object]:
-    result = run_engine(node, ROUTERS, check=check, diff=check, metadata_upstream=f"unix:{SOCKET}")
+def run(node: Node, routers: Routers, *, check: bool = False) -> dict[str, object]:
+    result = run_engine(node, routers, check=check, diff=check, metadata_upstream=f"unix:{SOCKET}")
     assert "failed" not in result, result["msg"]
     actions = [action for part in (*result["routers"], result["node"]) for action in part["actions"]]
     return {"actions": actions, "diff": result.get("diff")}
 
 
-def trouble(node: Node, before: dict[str, object], sabotage: Sabotage) -> list[str]:
+def trouble(node: Node, routers: Routers, before: dict[str, object], sabotage: Sabotage) -> list[str]:
     """Do the damage and repair it; what of that was not as it should be."""
     entering = [] if sabotage.on_node else ["ip", "netns", "exec", NAMESPACE]
     node.run(*entering, "/bin/sh", "-ec", sabotage.commands)
-    predicted, told = run(node, check=True), run(node)
+    predicted, told = run(node, routers, check=True), run(node, routers)
     if sabotage.undo:
         node.run(*entering, "/bin/sh", "-ec", sabotage.undo)
     found = differences(before, snapshot(node, "qrouter-*"))
@@ -43,7 +45,7 @@ def trouble(node: Node, before: dict[str, object], sabotage: Sabotage) -> list[s
         found.append("the diff shows nothing")
     if not named(sabotage, told["actions"]):  # type: ignore[arg-type]
         found.append(f"named as {told['actions']}")
-    again = run(node)["actions"]
+    again = run(node, routers)["actions"]
     return [*found, *([f"the run after it said {again}"] if again else [])]
 
 
@@ -55,13 +57,13 @@ def named(sabotage: Sabotage, actions: list[str]) -> bool:
     return actions == expected
 
 
-def walk(node: Node, catalogue: Mapping[str, Sabotage]) -> dict[str, list[str]]:
+def walk(node: Node, catalogue: Mapping[str, Sabotage], routers: Routers) -> dict[str, list[str]]:
     """All that was not as it should be, by sabotage."""
     before = snapshot(node, "qrouter-*")
     found = {}
     for name, sabotage in catalogue.items():
         try:
-            troubles = trouble(node, before, sabotage)
+            troubles = trouble(node, routers, before, sabotage)
         except (AssertionError, RuntimeError) as error:  # the others are to be tried as well
             troubles = [str(error)]
         if troubles:
@@ -91,12 +93,20 @@ def test_each_sabotage_is_seen_and_repaired_and_named_and_nobody_else_notices(bu
     if not felt:
         web = Machine(busy, "web", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
         streams["through the same router"] = SteadyStream(web, "10.0.1.7")
-    found = walk(busy, catalogue)
+    found = walk(busy, catalogue, ROUTERS)
     tallies = {name: stream.tally() for name, stream in streams.items()}
     print(len(catalogue), "sabotages", tallies)
     assert not found, "".join(f"\n{name}: {line}" for name, lines in found.items() for line in lines)
     assert {name: tally.lost for name, tally in tallies.items() if tally.lost} == {}
     assert all(tally.sent > 1000 for tally in tallies.values())
+
+
+def test_sabotages_of_address_scopes_and_helpers(node: Node) -> None:
+    MetadataServer(node, SOCKET)
+    routers = [scoped_router()]
+    run(node, routers)
+    found = walk(node, SCOPED, routers)
+    assert not found, "".join(f"\n{name}: {line}" for name, lines in found.items() for line in lines)
 
 
 def test_the_catalogue_is_as_large_as_it_claims() -> None:

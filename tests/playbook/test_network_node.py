@@ -125,6 +125,48 @@ def test_the_unit_is_looked_at_where_there_is_systemd_and_metadata(prepared: Nod
     assert "+Restart=on-failure" in play.output, play.output
 
 
+# One module is built in, one is loaded already, and the others are to be loaded.
+MODPROBE = """#!/bin/sh
+case $* in
+    "--show-depends nf_nat_ftp") echo builtin nf_nat_ftp;;
+    --show-depends*) echo insmod /lib/modules/x.ko;;
+    *) echo "$*" >> /run/loaded;;
+esac
+"""
+
+
+def test_kernel_modules_of_helpers(prepared: Node, tmp_path: Path) -> None:
+    helpers = {"network_node_conntrack_helpers": ["ftp", "tftp"]}
+    program = prepared.run("readlink", "-f", "/usr/sbin/modprobe").stdout.strip()
+    prepared.run("install", "-m", "0755", "/dev/stdin", "/run/modprobe", text=MODPROBE)
+    prepared.run("mount", "--bind", "/run/modprobe", program)
+    prepared.run("mount", "-t", "tmpfs", "tmpfs", "/sys/module")
+    prepared.run("mkdir", "/sys/module/nf_conntrack_ftp")
+    try:
+        predicted = prepare(prepared, tmp_path, "--check", "--diff", **helpers)
+        assert "+nf_nat_tftp" in predicted.output, predicted.output
+        assert not prepared.file("/run/loaded").exists()
+        done = prepare(prepared, tmp_path, **helpers)
+        assert done.status == 0, done.output
+        assert prepared.file("/run/loaded").read_text().split() == ["nf_nat_ftp", "nf_conntrack_tftp", "nf_nat_tftp"]
+        assert prepared.file(MODULES).read_text().split() == [
+            *("nf_conntrack", "nf_conntrack_ftp", "nf_nat_ftp", "nf_conntrack_tftp", "nf_nat_tftp")
+        ]
+        prepared.run("mkdir", "/sys/module/nf_conntrack_tftp", "/sys/module/nf_nat_tftp")
+        again = prepare(prepared, tmp_path, **helpers)
+        assert (again.changed, len(tasks(again))) == ({"prepared": 0}, 3), again.output
+        assert prepare(prepared, tmp_path).changed == {"prepared": 1}  # the file, without them
+    finally:
+        prepared.run("umount", program)
+        prepared.run("umount", "/sys/module")
+
+
+def test_a_helper_that_is_none(prepared: Node, tmp_path: Path) -> None:
+    play = prepare(prepared, tmp_path, network_node_conntrack_helpers=["gopher"])
+    assert play.status != 0
+    assert "gopher" in play.output
+
+
 def test_without_kernel_parameters_and_bridge(node: Node, tmp_path: Path) -> None:
     nothing: dict[str, Any] = {"network_node_external_bridge": "", "network_node_sysctls": {}}
     first = prepare(node, tmp_path, **nothing)
