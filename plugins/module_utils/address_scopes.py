@@ -16,14 +16,16 @@ no other place for it.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .fields import ID
 from .model import Router, external_device_name, internal_device_name
-from .state import FAMILIES, IPV4, Tables
+from .state import FAMILIES, IPV4, RouterState, Tables
 
 SAME_SCOPE = "0x10000/0xffff0000"  # the mark of what came from the gateway's scope; the lower half is for FROM_OUTSIDE
+_MARK = " -j MARK --set-xmark " + SAME_SCOPE
 _CHAIN = "l3-scope"
 _FLOATING = "l3-scope-floating"
 _PRINTED_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")  # iptables-save puts other comments in quotes
@@ -63,6 +65,18 @@ def untranslated(router: Router) -> List[str]:
     scopes = _scopes(router, IPV4)
     gateway = external_device_name(router.gateway.id)
     return [device for device, scope in scopes.items() if device != gateway and scope == scopes[gateway]]
+
+
+def now_translated(state: RouterState, observed: RouterState) -> Tuple[str, ...]:
+    """IPv4 networks that are no longer in the scope of the gateway: flows that left them as they were could not be answered."""
+    ceased = _marked(observed.firewall) - _marked(state.firewall)
+    addresses = (a for device in sorted(ceased & state.devices.keys()) for a in observed.addresses.get(device, ()))
+    return tuple(str(ipaddress.IPv4Interface(address.split()[0]).network) for address in addresses if ":" not in address)
+
+
+def _marked(firewall: Mapping[int, Tables]) -> AbstractSet[str]:
+    rules = firewall.get(IPV4, {}).get("nat", {}).get("l3-PREROUTING", ())
+    return {rule.split()[1] for rule in rules if rule.startswith("-i ") and rule.endswith(_MARK)}
 
 
 def scopes_of_devices(firewall: Mapping[int, Tables]) -> Mapping[str, Mapping[str, str]]:

@@ -19,7 +19,17 @@ from .errors import UNFORESEEN, in_words
 from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, sysctl
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
-from .operations import Announce, ChangePolicyRule, DeleteFlows, EndAgentsProxy, Ip, Operation, RestoreRules, SetSysctl
+from .operations import (
+    Announce,
+    ChangePolicyRule,
+    DeleteFlows,
+    DeleteUntranslatedFlows,
+    EndAgentsProxy,
+    Ip,
+    Operation,
+    RestoreRules,
+    SetSysctl,
+)
 from .plan import RouterPlan
 from .plan_policy_rules import describe_policy_rule
 
@@ -123,6 +133,8 @@ def _execute(operation: Operation) -> None:
         agent.end_metadata_proxy(operation.pid, operation.router_id)
     elif isinstance(operation, DeleteFlows):
         conntrack.delete_flows_through(operation.addresses)
+    elif isinstance(operation, DeleteUntranslatedFlows):
+        conntrack.delete_untranslated_flows(operation.networks)
     else:
         raise TypeError("no way to execute %r" % (operation,))
 

@@ -100,6 +100,13 @@ class DeleteFlows(Operation):
 
 
 @dataclass(frozen=True)
+class DeleteUntranslatedFlows(Operation):
+    """Connections from IPv4 networks end that go out with their own source."""
+
+    networks: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Announce(Operation):
     """Gratuitous ARP for an address that a device has from now on. ``peer``: the device's other side, on the node."""
 

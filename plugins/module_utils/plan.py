@@ -14,13 +14,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from .address_scopes import now_translated
 from .connected import missing_routes
 from .conntrack_helpers import parted, why_they_fail
 from .desired import FORWARDING, IP_FORWARD, Desired
 from .firewall import floating_ip_pairs, rule_sets, source_nat_address
 from .interface_drivers.driver import InterfaceDriver
 from .model import EXTERNAL_PREFIX
-from .operations import Announce, DeleteFlows, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
+from .operations import (
+    Announce,
+    DeleteFlows,
+    DeleteUntranslatedFlows,
+    Ip,
+    Operation,
+    Ovs,
+    RestoreRules,
+    Serve,
+    SetSysctl,
+    Unserve,
+)
 from .options import Options
 from .plan_addresses import plan_addresses
 from .plan_policy_rules import policy_rule_operations
@@ -269,6 +281,10 @@ class Planner:
         ended = tuple(_ended_translations(state, observed))
         if ended:
             yield DeleteFlows(namespace, tuple("flows through %s ended" % address for address in ended), ended)
+        networks = now_translated(state, observed) if source_nat_address(state.firewall) is not None else ()
+        if networks:
+            actions = tuple("flows from %s that were not translated ended" % network for network in networks)
+            yield DeleteUntranslatedFlows(namespace, actions, networks)
         yield from announced
 
 

@@ -17,7 +17,7 @@ from sandbox.engine import run_engine
 
 from ..kernel_state import differences, snapshot
 from ..routers import DB_BRIDGE, WEB_BRIDGE, router, scoped_router
-from .traffic import Session, serve_echo
+from .traffic import PYTHON, Session, serve_echo
 
 NAMESPACE = ["ip", "netns", "exec", "qrouter-r1"]
 OUTSIDE, ROUTER, WEB_FLOATING, DB_FLOATING = "203.0.113.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"
@@ -210,6 +210,44 @@ def test_a_connection_into_a_scope_that_becomes_another_ends(lab: Lab) -> None:
     assert not between.went_on()
     assert not into.went_on()
     assert kept.went_on()
+
+
+# UDP from a port that stays, so that what connection tracking knows of it holds.
+_WHOAMI = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 7779))
+print("ready", flush=True)
+while True:
+    _data, sender = server.recvfrom(9)
+    server.sendto(sender[0].encode(), sender)
+"""
+_ASK = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    asking.settimeout(1)
+    asking.bind(("", 5555))
+    asking.sendto(b"who", (sys.argv[1], 7779))
+    print(asking.recvfrom(99)[0].decode())
+"""
+
+
+def test_a_flow_that_is_to_be_translated_from_now_on_is_answered(lab: Lab) -> None:
+    server = lab.machines["outside"].start(PYTHON, "-c", _WHOAMI)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+
+    def seen() -> str:
+        return lab.machines["web"].run(PYTHON, "-c", _ASK, OUTSIDE, check=False).stdout.strip()
+
+    changed = data()
+    changed["interfaces"][0]["address_scopes"] = {"4": "private.4"}
+    assert seen() == WEB
+    try:
+        assert "flows from 10.0.0.0/24 that were not translated ended" in lab.converge(changed)
+        assert seen() == ROUTER
+    finally:
+        lab.converge(data())
 
 
 def test_scopes_go_without_a_trace(lab: Lab) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     Announce,
     ChangePolicyRule,
     DeleteFlows,
+    DeleteUntranslatedFlows,
     EndAgentsProxy,
     Ip,
     LoadProxy,
@@ -103,6 +104,8 @@ def step(operation: Operation) -> str:  # noqa: C901, PLR0911
         return f"rules of IPv{operation.family}"
     if isinstance(operation, DeleteFlows):
         return f"end flows {' '.join(operation.addresses)}"
+    if isinstance(operation, DeleteUntranslatedFlows):
+        return f"end untranslated flows {' '.join(operation.networks)}"
     if isinstance(operation, Announce):
         return f"announce {operation.address} {operation.device}"
     if isinstance(operation, Serve):

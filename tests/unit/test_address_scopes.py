@@ -21,7 +21,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6
 from ansible_collections.netnode.l3.plugins.module_utils.wholeness import why_not_whole
 
 from ..routers import router
-from .engine_objects import converged, node, parsed
+from .engine_objects import converged, desired, node, parsed, planner, steps
 
 WEB, DB, GATEWAY = "qr-bbbb0000-we", "qr-cccc0000-db", "qg-aaaa0000-ex"
 ONE, TWO = "l3-scope-7692c3ad3540bb80", "l3-scope-3fc4ccfe745870e2"  # of "one" and "two"
@@ -189,6 +189,21 @@ def without_rule(whole: RouterState) -> RouterState:
 
 
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
+
+
+def plan(want: dict[str, Any], have: dict[str, Any]) -> list[str]:
+    return [step for step in steps(planner().plan(desired(want), converged(have))) if "flows" in step]
+
+
+def test_what_left_untranslated_begins_anew_when_it_is_to_be_translated() -> None:
+    same, other = scoped({"4": "one"}, {"4": "one"}, {"4": "one"}), scoped({"4": "one"}, {"4": "one"}, {"4": "two"})
+    assert plan(other, same) == ["end untranslated flows 10.0.1.0/24"]
+    assert plan(router(), same) == ["end untranslated flows 10.0.0.0/24 10.0.1.0/24"]
+    assert plan(same, other) == []
+    assert plan({**other, "enable_snat": False}, same) == ["end flows 203.0.113.10"]
+    assert plan({**same, "interfaces": same["interfaces"][:1], "routes": []}, same) == []
+
+
 PLACE = "routers[0].gateway.address_scopes"
 
 
