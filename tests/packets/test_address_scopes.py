@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -130,21 +131,59 @@ def scopes_are_chains(lab: Lab, command: str) -> dict[str, str]:
     return {line.split()[3]: line.split()[-1] for line in saved if line.startswith("-A l3-scope -o ")}
 
 
+_RECEIVE = """
+import socket
+receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+receiver.bind(("::", 7780))
+print("ready", flush=True)
+receiver.settimeout(1)
+receiver.recv(9)
+print("received")
+"""
+_SEND = "import socket, sys; socket.socket(int(sys.argv[2]), socket.SOCK_DGRAM).sendto(b'x', (sys.argv[1], 7780))"
+
+
+def arrives(lab: Lab, source: str, target: str, address: str) -> bool:
+    """Whether a datagram does, whatever becomes of an answer."""
+    receiver = lab.machines[target].start(PYTHON, "-c", _RECEIVE)
+    assert receiver.stdout is not None
+    assert receiver.stdout.readline() == "ready\n"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    lab.machines[source].run(PYTHON, "-c", _SEND, address, str(int(family)))
+    return "received" in receiver.communicate(timeout=20)[0]
+
+
+ONE_WAY: dict[str, Check] = {
+    "one way to another scope": (lambda lab: arrives(lab, "web", "db", DB), False),
+    "one way from a scope to none": (lambda lab: arrives(lab, "web", "free", FREE), False),
+    "one way between networks of a scope": (lambda lab: arrives(lab, "web", "app", APP), True),
+    "IPv6, one way out from another scope": (lambda lab: arrives(lab, "db", "outside", OUTSIDE6), False),
+    "IPv6, one way out from the scope of the gateway": (lambda lab: arrives(lab, "web", "outside", OUTSIDE6), True),
+}
+CHECKS.update(ONE_WAY)
+
+
+@pytest.mark.parametrize("what", ONE_WAY)
+def test_datagrams(lab: Lab, what: str) -> None:
+    see, expected = ONE_WAY[what]
+    assert see(lab) == expected
+
+
 # Table and rule, by its beginning after "-A ", and what is no longer so without it. {db} is the chain of db's scope, and so on.
 NEEDED = {
     ("iptables", "filter", "FORWARD -j l3-FORWARD"): "to a network of another scope",
     ("iptables", "filter", "l3-FORWARD -j l3-scope"): "to a network of another scope",
     ("iptables", "filter", "l3-scope -m conntrack"): "floating IP in another scope",
     ("iptables", "filter", "l3-scope -o qg-aaaa0000-ex"): None,  # it says the scope of the gateway, and what would be the case
-    ("iptables", "filter", "l3-scope -o qr-cccc0000-db"): "to a network of another scope",
-    ("iptables", "filter", "l3-scope -o qr-free0000-po"): "from a scope to none",
+    ("iptables", "filter", "l3-scope -o qr-cccc0000-db"): "one way to another scope",
+    ("iptables", "filter", "l3-scope -o qr-free0000-po"): "one way from a scope to none",
     ("iptables", "filter", "{db} -j DROP"): "in to another scope",
     ("iptables", "filter", "{web} -i qg-aaaa0000-ex"): "in to the scope of the gateway",
     ("iptables", "filter", "{web} -i qr-bbbb0000-we"): "to a network of the same scope",
     ("iptables", "nat", "l3-PREROUTING -i qr-bbbb0000-we"): "out from the scope of the gateway",
     ("iptables", "nat", "l3-snat -o qg-aaaa0000-ex -m mark"): "out from another network of it",
     ("ip6tables", "filter", "FORWARD -j l3-FORWARD"): "IPv6 to a network of another scope",
-    ("ip6tables", "filter", "l3-scope -o qg-aaaa0000-ex"): "IPv6 out from another scope",
+    ("ip6tables", "filter", "l3-scope -o qg-aaaa0000-ex"): "IPv6, one way out from another scope",
     ("ip6tables", "filter", "{web} -i qg-aaaa0000-ex"): "IPv6 in to the scope of the gateway",
 }
 

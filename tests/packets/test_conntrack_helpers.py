@@ -38,15 +38,20 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as transfer:
     transfer.sendto(b"\\0\\1file\\0octet\\0", (sys.argv[1], 69))
     print(transfer.recvfrom(99)[0][4:].decode())
 """
-# FTP in its active mode (RFC 959): the server connects to the address that the client says.
+# FTP in its active mode (RFC 959): the server connects to the address that the client says. The kernel looks at lines after
+# the first.
 _FTP_SERVER = """
 import socket
 server = socket.create_server(("", 21))
 print("ready", flush=True)
 while True:
     control, client = server.accept()
+    control.sendall(b"220 ready\\r\\n")
+    lines = control.makefile()
     try:
-        numbers = control.makefile().readline().removeprefix("PORT ").strip().split(",")
+        lines.readline()
+        control.sendall(b"331 who\\r\\n")
+        numbers = lines.readline().removeprefix("PORT ").strip().split(",")
         address = ".".join(numbers[:4]), int(numbers[4]) * 256 + int(numbers[5])
         control.sendall(b"200 PORT\\r\\n")
         with socket.create_connection(address, timeout=1) as transfer:
@@ -59,6 +64,10 @@ _FTP_CLIENT = """
 import socket, sys
 with socket.create_connection((sys.argv[1], 21), timeout=2) as control, socket.create_server(("", 0)) as server:
     server.settimeout(2)
+    answers = control.makefile()
+    answers.readline()
+    control.sendall(b"USER x\\r\\n")
+    answers.readline()
     port = server.getsockname()[1]
     own = control.getsockname()[0].replace(".", ",")
     control.sendall(f"PORT {own},{port // 256},{port % 256}\\r\\n".encode())
@@ -124,6 +133,8 @@ import socket
 server = socket.create_server(("", 21))
 print("ready", flush=True)
 control, _client = server.accept()
+control.sendall(b"220 ready\\r\\n")
+control.makefile().readline()
 with socket.create_server(("", 0)) as data:
     port = data.getsockname()[1]
     own = control.getsockname()[0].replace(".", ",")
@@ -134,7 +145,10 @@ with socket.create_server(("", 0)) as data:
     client = """
 import socket, sys
 with socket.create_connection((sys.argv[1], 21), timeout=2) as control:
-    answer = control.makefile().readline()
+    answers = control.makefile()
+    answers.readline()
+    control.sendall(b"PASV\\r\\n")
+    answer = answers.readline()
     numbers = answer.partition("(")[2].partition(")")[0].split(",")
     address = ".".join(numbers[:4]), int(numbers[4]) * 256 + int(numbers[5])
     with socket.create_connection(address, timeout=2) as transfer:
