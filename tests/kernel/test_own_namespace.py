@@ -14,7 +14,7 @@ from sandbox import Machine, MetadataServer, Node, OpenVSwitch
 from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
-from ..routers import WEB_BRIDGE, router, small_router
+from ..routers import DB_BRIDGE, WEB_BRIDGE, router, scoped_router, small_router
 
 OWN = {"use_namespaces": False, "router_id": "r1"}
 METADATA = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
@@ -121,6 +121,41 @@ def test_packets_go_through_it(host: Node) -> None:
     assert '"r1"' in fetched
     assert plain.run("curl", "--silent", "--max-time", "1", "http://10.0.0.1:9697/", check=False).returncode != 0
     assert run(host, router(), **METADATA)["changed"] is False
+
+
+def test_address_scopes_and_helpers(host: Node) -> None:
+    before = snapshot(host)
+    predicted, built = (run(host, scoped_router(), diff=True, check=check) for check in (True, False))
+    assert "failed" not in built, built["msg"]
+    assert (predicted["routers"], predicted["diff"]) == (built["routers"], built["diff"])
+    assert run(host, scoped_router())["changed"] is False
+    inner = [("10.0.0.0/23", "203.0.113.10"), ("2001:db8::/46", "2001:db8:e::10")]
+    outside = Machine(host, "outside", "br-ex", ["203.0.113.1/24", "2001:db8:e::1/64"], inner)
+    web, db, floating = (
+        Machine(host, name, bridge, [f"{network}.{number}/24", f"{network6}::{number}/64"],
+                [("default", f"{network}.1"), ("::/0", f"{network6}::1")])
+        for name, bridge, network, network6, number in (
+            ("web", WEB_BRIDGE, "10.0.0", "2001:db8:1", 7),
+            ("db", DB_BRIDGE, "10.0.1", "2001:db8:2", 7),
+            ("floating", DB_BRIDGE, "10.0.1", "2001:db8:2", 5),
+        )
+    )  # fmt: skip
+    for machine in (outside, web, db, floating):
+        machine.serve_whoami()
+    assert web.seen_as("203.0.113.1") == "10.0.0.7"
+    assert db.seen_as("203.0.113.1") == "203.0.113.10"
+    assert outside.seen_as("10.0.0.7") == "203.0.113.1"
+    assert outside.seen_as("203.0.113.21") == "203.0.113.1"
+    assert web.seen_as("2001:db8:e::1") == "2001:db8:1::7"
+    for machine, address in ((web, "10.0.1.7"), (outside, "10.0.1.7"), (web, "2001:db8:2::7"), (db, "2001:db8:e::1")):
+        assert machine.seen_as(address, timeout=1) is None
+    gathered = run_engine(host, None, "gathered", **OWN)["gathered"]
+    assert gathered[0]["gateway"]["address_scopes"] == {"4": "public-4", "6": "public-6"}
+    assert [helper["helper"] for helper in gathered[0]["conntrack_helpers"]] == ["ftp", "tftp"]
+    for machine in (outside, web, db, floating):
+        host.run("ip", "netns", "delete", machine.name)
+    run(host)
+    assert [line for line in differences(before, snapshot(host)) if "/rules/" in line] == []
 
 
 def test_the_default_route_of_the_node_stays(host: Node) -> None:
