@@ -115,6 +115,8 @@ def converge(plan: NodePlan, options: Options, progress: Progress) -> NodeResult
 
 def _execute(plan: NodePlan, by_id: Mapping[str, Outcome], node: Outcome, options: Options, progress: Progress) -> None:
     jointly = Jointly([*by_id.values(), node], plan.proxy, plan.proxy_after)
+    for outcome in by_id.values():
+        outcome.execute(outcome.plan.ahead)
     jointly.execute(lambda outcome: outcome.plan.freed)
     routers = list(by_id.values())
     progress.begin("converged", len(routers))

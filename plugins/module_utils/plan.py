@@ -37,7 +37,7 @@ from .options import Options
 from .plan_addresses import plan_addresses
 from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
-from .plan_routes import route_operations
+from .plan_routes import led_around, route_operations
 from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
 from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, Device, RouterState
@@ -45,15 +45,17 @@ from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, Device, RouterState
 
 @dataclass(frozen=True)
 class RouterPlan:
-    """What is to be done for one router, in four steps.
+    """What is to be done for one router, in five steps.
 
-    ``freed``: what goes, so that its names are free; all routers take this step before any takes the next. ``shared``:
-    what is on the node, done for many routers by one command. ``own``: what is in the router's namespace, done beside
-    other routers' own. ``served``: what comes when all routers are there, for all at once.
+    ``ahead``: what must be done while all is still there. ``freed``: what goes, so that its names are free. All routers take
+    each of these steps before any takes the next. ``shared``: what is on the node, done for many routers by one command.
+    ``own``: what is in the router's namespace, done beside other routers' own. ``served``: what comes when all routers are
+    there, for all at once.
     ``problems`` are what cannot be done, and ``after`` is what the router is then.
     """
 
     router_id: str
+    ahead: Tuple[Operation, ...] = ()
     freed: Tuple[Operation, ...] = ()
     shared: Tuple[Operation, ...] = ()
     own: Tuple[Operation, ...] = ()
@@ -65,7 +67,7 @@ class RouterPlan:
     @property
     def operations(self) -> Tuple[Operation, ...]:
         """All steps, in order."""
-        return (*self.freed, *self.shared, *self.own, *self.served)
+        return (*self.ahead, *self.freed, *self.shared, *self.own, *self.served)
 
     @property
     def actions(self) -> List[str]:
@@ -106,6 +108,8 @@ class Planner:
                 state = replace(state, firewall=rule_sets(desired.router, None, own_namespace=True))
         freed += self.driver.release(stale, stale=True)
         lost = {name: device for name, device in observed.devices.items() if self._is_lost(device, state)}
+        ahead, routes = led_around(namespace, state.routes, observed.routes, lost.keys())
+        observed = replace(observed, routes=routes)
         for device in lost.values():
             freed += self.driver.unplug(namespace, device)
         present = {name: device for name, device in observed.devices.items() if name in state.devices and name not in lost}
@@ -136,7 +140,7 @@ class Planner:
         freed.sort(key=rank)
         shared.sort(key=rank)
         return RouterPlan(
-            router_id, tuple(freed), tuple(shared), tuple(own), served, tuple(problems), tuple(warnings), state
+            router_id, ahead, tuple(freed), tuple(shared), tuple(own), served, tuple(problems), tuple(warnings), state
         )  # fmt: skip
 
     def _is_lost(self, device: Device, state: RouterState) -> bool:

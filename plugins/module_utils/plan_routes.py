@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import AbstractSet, Dict, Iterable, List, Optional, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from .connected import KERNEL
 from .operations import Ip, Operation
@@ -52,6 +52,26 @@ def route_operations(
     unwanted = [route for key, present in have.items() if key not in want for route in present]
     # What depends on another route goes first.
     yield from (_delete(namespace, route) for route in sorted(unwanted, key=_order, reverse=True))
+
+
+def led_around(
+    namespace: Optional[str], desired: AbstractSet[Route], observed: AbstractSet[Route], lost: AbstractSet[str]
+) -> Tuple[Tuple[Operation, ...], FrozenSet[Route]]:
+    """What has IPv4 routes with several next hops go on by the others when devices go, with the first of which the kernel would
+    take the whole route: to be done before. And the routes that there are then.
+    """
+    operations: List[Operation] = []
+    routes = set(observed)
+    have, wanted = _by_key(observed), {route.key for route in desired}
+    for route in sorted(observed, key=_order) if lost else ():
+        left = frozenset(hop for hop in route.nexthops if hop.device not in lost)
+        plain = can_be_added(route) and not any(hop.unusual for hop in left)
+        alone = len(have[route.key]) == 1  # of several, replacing could hit another one
+        if route.family == IPV4 and left and left != route.nexthops and route.key in wanted and plain and alone:
+            shorter = replace(route, nexthops=left)
+            operations.append(_put(namespace, "replace", shorter))
+            routes = routes - {route} | {shorter}
+    return tuple(operations), frozenset(routes)
 
 
 def _by_key(routes: Iterable[Route]) -> Dict[object, List[Route]]:
