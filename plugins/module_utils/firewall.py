@@ -162,6 +162,12 @@ def _nat_rules(firewall: Mapping[int, Tables], chain: str) -> Sequence[str]:
     return nat.get(CHAIN_PREFIX + chain) or nat.get(AGENT_CHAIN_PREFIX + chain, ())
 
 
+def external_address(firewall: Mapping[int, Tables]) -> Optional[str]:
+    """The router's first external address, as rule sets have it: that of source NAT, or without that, of a hairpin."""
+    sources = (rule.rpartition(" --to-source ")[2].split() for rule in _nat_rules(firewall, "snat") if " --to-source " in rule)
+    return source_nat_address(firewall) or next((source[0] for source in sources if source), None)
+
+
 def source_nat_address(firewall: Mapping[int, Tables]) -> Optional[str]:
     """The address to which rule sets translate the source of all that leaves by the gateway."""
     for rule in _nat_rules(firewall, "snat"):

@@ -16,7 +16,7 @@ from typing import Any, Dict, List
 
 from .address_scopes import scopes_of_devices
 from .conntrack_helpers import helpers_of
-from .firewall import floating_ip_pairs, source_nat_address
+from .firewall import external_address, floating_ip_pairs, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
 from .plan_addresses import odd_in_words
@@ -41,7 +41,7 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
         port.update({"address_scopes": dict(scopes[name])} if name in scopes else {})
         if name.startswith(EXTERNAL_PREFIX):
             # The first is the one that others are translated to, and the kernel does not keep the order.
-            port["addresses"].sort(key=lambda address: address.split("/")[0] != source_nat_address(state.firewall))
+            port["addresses"].sort(key=lambda address: address.split("/")[0] != external_address(state.firewall))
             router["gateway"] = {**port, **_gather_next_hops(state, name)}
         else:
             router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.firewall import (
+    external_address,
     floating_ip_pairs,
     rule_sets,
     source_nat_address,
@@ -161,6 +162,18 @@ def test_what_is_translated_is_read_back_from_the_rules(metadata_port: int | Non
     assert source_nat_address(found) == "203.0.113.10"
     without = rules(metadata_port=metadata_port, enable_snat=False, floating_ips=[])
     assert (floating_ip_pairs(without), source_nat_address(without)) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "203.0.113.10"),
+        ({"enable_snat": False}, "203.0.113.10"),
+        ({"enable_snat": False, "floating_ips": []}, None),
+    ],
+)
+def test_so_is_the_first_address_without_source_nat_too(changes: dict[str, Any], expected: str | None) -> None:
+    assert external_address(rules(**changes)) == expected
 
 
 @pytest.mark.parametrize("rule", ["", "-j RETURN", "-d 203.0.113.9 -j ACCEPT", "-m comment --comment x"])
