@@ -28,6 +28,7 @@ DEFAULTS = {
     "vlan_tags": {},
     "metadata_port": 9697,
     "metadata_upstream": None,
+    "ipv6_gateway": None,
     "use_namespaces": True,
     "router_id": None,
     "handle_internal_only_routers": True,

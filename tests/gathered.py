@@ -18,10 +18,10 @@ def family(text: str) -> int:
     return 6 if ":" in text else 4
 
 
-def expected(routers: list[Router]) -> list[Router]:
-    """The routers as they come back, with lists in the order of their text."""
+def expected(routers: list[Router], ipv6_gateway: str | None = None) -> list[Router]:
+    """The routers as they come back, with lists in the order of their text. ``ipv6_gateway``: the option."""
     up = [router for router in routers if router.get("admin_state_up", True)]
-    return [_expected(router) for router in sorted(up, key=lambda router: str(router["id"]))]
+    return [_expected(router, ipv6_gateway) for router in sorted(up, key=lambda router: str(router["id"]))]
 
 
 def comparable(gathered: list[Router], routers: list[Router]) -> list[Router]:
@@ -49,7 +49,7 @@ def _sorted(router: Router) -> Router:
     return {**router, **{key: sorted(router[key], key=str) for key in lists if key in router}}
 
 
-def _expected(router: Router) -> Router:
+def _expected(router: Router, ipv6_gateway: str | None) -> Router:
     gateway = router.get("gateway")
     result: Router = {
         "id": router["id"],
@@ -62,6 +62,8 @@ def _expected(router: Router) -> Router:
         result["conntrack_helpers"] = router["conntrack_helpers"]
     if gateway:
         result["gateway"] = dict(gateway)
+        if ipv6_gateway is not None and _lacks_ipv6_gateway(result):
+            result["gateway"]["gateway_ips"] = [*gateway["gateway_ips"], ipv6_gateway]
         if not any(family(address) == 4 for address in gateway["addresses"]):
             result["enable_snat"] = False
         result["floating_ips"] = [
@@ -73,6 +75,13 @@ def _expected(router: Router) -> Router:
     return _sorted(
         {**result, **_map_ports(result, lambda port: {k: sorted(v) if isinstance(v, list) else v for k, v in port.items()})}
     )
+
+
+def _lacks_ipv6_gateway(router: Router) -> bool:
+    """Whether a router has IPv6 on a port, and nothing said of the way out."""
+    addresses = [address for port in (*router["interfaces"], router["gateway"]) for address in port["addresses"]]
+    told = [*router["gateway"]["gateway_ips"], *(route["destination"] for route in router["routes"])]
+    return any(":" in a for a in addresses) and not any(t == DEFAULT[6] or (":" in t and "/" not in t) for t in told)
 
 
 def _move_next_hops(router: Router) -> None:

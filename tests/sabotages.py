@@ -268,6 +268,7 @@ DEVICES = {
         f"ip link set dev {GATEWAY} mtu 1000",
         f"MTU of {GATEWAY} set to 1500",
         f"sysctl net.ipv6.conf.{GATEWAY}.accept_ra set to 0",
+        f"sysctl net.ipv6.conf.{GATEWAY}.accept_dad set to 0",
         f"sysctl net.ipv6.conf.{GATEWAY}.disable_ipv6 set to 0",
         f"address 2001:db8:e::10/64 added to {GATEWAY}",
         f"route ::/0 via 2001:db8:e::1 dev {GATEWAY} added",
@@ -381,6 +382,7 @@ SYSCTLS = {
     "promote_secondaries changed": sysctl("net.ipv4.conf.all.promote_secondaries", 0, 1),
     "be_liberal changed": sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", 0, 1),
     "router advertisements accepted": sysctl(f"net.ipv6.conf.{GATEWAY}.accept_ra", 1, 0),
+    "duplicate address detection turned on": sysctl(f"net.ipv6.conf.{WEB}.accept_dad", 1, 0),
     "IPv6 turned on where nobody asked for it": sysctl(f"net.ipv6.conf.{DB}.disable_ipv6", 0, 1),
     "IPv6 turned off": inside(
         f"sysctl -q -w net.ipv6.conf.{WEB}.disable_ipv6=1",

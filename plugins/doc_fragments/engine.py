@@ -79,6 +79,12 @@ options:
     description: The TCP port of the metadata proxy in each router's namespace. It is closed to direct access.
     type: int
     default: 9697
+  ipv6_gateway:
+    description:
+      - An IPv6 link-local address, the next hop of the IPv6 default route of routers that have IPv6 and whose gateway has no IPv6
+        gateway IP, as when there is no IPv6 subnet on the external network.
+      - Without it, such routers take their default route from router advertisements.
+    type: str
   use_namespaces:
     description:
       - With V(false), one router lives in the node's own namespace. Only its devices and our chains are looked at and changed
@@ -87,7 +93,8 @@ options:
     default: true
   send_arp_for_ha:
     description:
-      - How often a new IPv4 address is announced by gratuitous ARP, without making the run wait.
+      - How often a new address is announced, without making the run wait. IPv4 is by gratuitous ARP, and IPv6 by unsolicited
+        neighbour advertisements.
       - The first time is at once, and the others are a second apart, from the end of the run on. V(0) is never, and V(1000)
         the most.
     type: int

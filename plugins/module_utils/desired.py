@@ -26,10 +26,11 @@ from .model import (
     Port,
     Router,
     external_device_name,
+    families,
     internal_device_name,
 )
 from .options import Options
-from .state import ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
+from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
 IP_FORWARD = "net/ipv4/ip_forward"
@@ -99,6 +100,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
     addresses: Dict[str, Tuple[str, ...]] = {}
     sysctls = dict(NAMESPACE_SYSCTLS) if options.use_namespaces else {}
     on_link = _OnLink()
+    speaking: Set[str] = set()  # devices with IPv6
 
     def add_device(name: str, port: Union[Port, Gateway], bridge: Optional[str]) -> None:
         device = Device(name, port.id, port.mac_address, port.mtu, True, None)
@@ -122,15 +124,21 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
         addresses[name] += tuple(floating)
-        sysctls[ACCEPT_RA % name] = "2" if _gateway_comes_from_ra(router.gateway, router.routes) else "0"
-        routes, problems = _gateway_routes(router.gateway, name, on_link)
+        told = _with_ipv6_gateway(router, router.gateway, options.ipv6_gateway)
+        from_ra = _lacks_ipv6_gateway(router, told.gateway_ips)
+        sysctls[ACCEPT_RA % name] = "2" if from_ra else "0"
+        speaking |= {name} if from_ra else set()
+        routes, problems = _gateway_routes(told, name, on_link)
     extra, extra_problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}
     all_routes = frozenset([route for route in routes if route.key not in replaced] + extra)
     # Where nobody asked for IPv6, none is spoken nor heard: what every device of a thousand routers says on the external
     # network at its start, and each of the others hears, took more than half of the time of building them.
-    speaking = {hop.device for route in all_routes if route.family == IPV6 for hop in route.nexthops}
+    speaking |= {hop.device or "" for route in all_routes if route.family == IPV6 for hop in route.nexthops}
     speaking |= {name for name in devices if any(":" in address for address in addresses[name])}
+    # While the kernel looks for the link-local address elsewhere, a router can ask for no neighbour and answers nobody who has
+    # it for a next hop; and one that finds it there, on the node from which it moves, does not get it at all.
+    sysctls.update({ACCEPT_DAD % name: "0" for name in devices if name in speaking})
     sysctls.update({DISABLE_IPV6 % name: "0" if name in speaking else "1" for name in devices})
     state = RouterState(
         namespace=True,
@@ -146,11 +154,17 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
     return Desired(router, state, tuple(problems + extra_problems + helper_problems(router)))
 
 
-def _gateway_comes_from_ra(gateway: Gateway, routes: Sequence[ExtraRoute]) -> bool:
-    """An IPv6 network on the gateway and nothing said of the way out: routers there announce themselves (RFC 4861)."""
-    on_network = any(address.version == IPV6 for address in gateway.addresses)
-    told = any(address.version == IPV6 for address in gateway.gateway_ips)
-    return on_network and not told and not any(route.destination == IPV6_DEFAULT for route in routes)
+def _lacks_ipv6_gateway(router: Router, gateway_ips: Sequence[IPAddress]) -> bool:
+    """IPv6 on the router and nothing said of the way out: routers outside announce themselves (RFC 4861)."""
+    told = any(address.version == IPV6 for address in gateway_ips)
+    return IPV6 in families(router) and not told and not any(route.destination == IPV6_DEFAULT for route in router.routes)
+
+
+def _with_ipv6_gateway(router: Router, gateway: Gateway, ipv6_gateway: Optional[str]) -> Gateway:
+    """The gateway of a router, with the next hop that the option gives where nothing else does."""
+    if ipv6_gateway is None or not _lacks_ipv6_gateway(router, gateway.gateway_ips):
+        return gateway
+    return replace(gateway, gateway_ips=(*gateway.gateway_ips, ipaddress.ip_address(ipv6_gateway)))
 
 
 def _route(destination: str, family: int, hops: Sequence[Tuple[Optional[str], Optional[str]]]) -> Route:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple, Union
+from typing import FrozenSet, Optional, Tuple, Union
 
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 IPInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
@@ -93,6 +93,13 @@ class Router:
     floating_ips: Tuple[FloatingIP, ...] = ()
     routes: Tuple[ExtraRoute, ...] = ()
     conntrack_helpers: Tuple[ConntrackHelper, ...] = ()
+
+
+def families(router: Router) -> FrozenSet[int]:
+    """The address families (4, 6) of which a router has an address, on any port that is up."""
+    addresses = [address for port in router.interfaces if port.admin_state_up for address in port.addresses]
+    addresses += router.gateway.addresses if router.gateway is not None else ()
+    return frozenset(address.version for address in addresses)
 
 
 # To a batch of ip, a "#" begins a comment and quotes are taken away: "link delete dev a#b" deletes the device a. The kernel

@@ -25,6 +25,7 @@ from .plan_addresses import misplaced
 from .rule_set import differing_chains, parse_save, without_agents
 from .state import (
     ABSENT,
+    ACCEPT_DAD,
     ACCEPT_RA,
     DISABLE_IPV6,
     FAMILIES,
@@ -39,7 +40,8 @@ from .state import (
 )
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
-KERNEL_PROTOCOLS = (KERNEL, "ra", "redirect")
+FROM_RA = "ra"
+KERNEL_PROTOCOLS = (KERNEL, FROM_RA, "redirect")
 
 
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
@@ -153,7 +155,7 @@ class Observer:
                 generation = nftables.generation() if namespace is not None else None
                 network = rtnetlink.read()
                 devices = self._devices(place, network.links, desired)
-                values = sysctl.read_all(_sysctls(devices, place))
+                values = sysctl.read_all(_sysctls(devices, place, _speaking(devices, network, desired)))
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
                 listener = sockets.listener(self._driver.options.metadata_port)
         except netns.DeadNamespace:
@@ -269,8 +271,17 @@ class Observer:
         return attachment is not None and owner(attachment.mark) is not None
 
 
-def _sysctls(devices: Mapping[str, Device], place: Place) -> Iterable[str]:
-    """Keys of the kernel parameters that are ours."""
+def _speaking(devices: Iterable[str], network: rtnetlink.Network, desired: Optional[RouterState]) -> Iterable[str]:
+    """The devices that have IPv6, or are to have it."""
+    wanted = desired.sysctls if desired is not None else {}
+    for name in devices:
+        if ACCEPT_DAD % name in wanted or any(":" in address.text for address in network.addresses[name]):
+            yield name
+
+
+def _sysctls(devices: Mapping[str, Device], place: Place, speaking: Iterable[str]) -> Iterable[str]:
+    """Keys of the kernel parameters that are ours. ``speaking``: the devices with IPv6."""
+    yield from (ACCEPT_DAD % name for name in speaking)
     yield from (ACCEPT_RA % name for name in devices if name.startswith(EXTERNAL_PREFIX))
     yield from (DISABLE_IPV6 % name for name in devices)
     if place.namespace is not None:
@@ -324,11 +335,12 @@ def _odd_addresses(
 
 def _routes(found: Iterable[Route], foreign_devices: AbstractSet[str], desired: Optional[RouterState]) -> Iterable[Route]:
     """Routes but those of the kernel's own and of foreign devices. For one that is in the place of a route of ours, that being
-    the kernel's one for this destination, its device is no excuse.
+    the kernel's one for this destination, its device is no excuse, nor that it is from a router advertisement.
     """
     wanted = {route.key for route in (*desired.routes, *desired.connected)} if desired is not None else ()
     for route in found:
         of_kernel = route.protocol in KERNEL_PROTOCOLS or route.destination.startswith(("fe80:", "ff00:"))
         foreign = any(hop.device in foreign_devices for hop in route.nexthops)
-        if not of_kernel and (not foreign or route.key in wanted):
+        in_place = route.key in wanted
+        if (in_place and route.protocol == FROM_RA) or (not of_kernel and (not foreign or in_place)):
             yield route

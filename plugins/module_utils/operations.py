@@ -108,7 +108,7 @@ class DeleteUntranslatedFlows(Operation):
 
 @dataclass(frozen=True)
 class Announce(Operation):
-    """Gratuitous ARP for an address that a device has from now on. ``peer``: the device's other side, on the node."""
+    """Telling the neighbours of an address that a device has from now on. ``peer``: the device's other side, on the node."""
 
     device: str
     address: str

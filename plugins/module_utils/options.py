@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Union
 
+from .addresses import parse_address
 from .errors import InvalidOption
 from .fields import ID, ID_RULE
 from .model import NETWORK_ID_SHOWN, namespace_name
@@ -57,6 +58,7 @@ class Options:
     vlan_tags: Mapping[str, int] = field(default_factory=dict)
     metadata_port: int = 9697
     metadata_upstream: Optional[str] = None
+    ipv6_gateway: Optional[str] = None
     send_arp_for_ha: int = 3
     use_namespaces: bool = True
     router_id: Optional[str] = None
@@ -176,6 +178,19 @@ def _is_host(host: Optional[str]) -> bool:
         return False
 
 
+def _ipv6_gateway(text: object) -> Optional[str]:
+    """As the kernel writes it. What is no link-local address is refused, as by the L3 agent."""
+    if text == "":
+        return None
+    try:
+        address = parse_address(text)
+    except ValueError:
+        address = None
+    if address is not None and address.version == 6 and address.is_link_local:
+        return str(address)
+    raise InvalidOption("ipv6_gateway: %s is not an IPv6 link-local address (such as fe80::1)." % shown(text))
+
+
 def _confirm_timeout(seconds: object) -> float:
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0.0 <= seconds <= LONGEST_WAIT:
         return float(seconds)
@@ -244,6 +259,7 @@ _PARSED: Dict[str, Callable[[Any], Any]] = {
     "vlan_tags": _vlan_tags,
     "metadata_port": _metadata_port,
     "metadata_upstream": _metadata_upstream,
+    "ipv6_gateway": _ipv6_gateway,
     "confirm_timeout": _confirm_timeout,
     "protected_routers": _protected_routers,
     "send_arp_for_ha": _send_arp_for_ha,

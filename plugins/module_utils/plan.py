@@ -40,7 +40,7 @@ from .plan_removal import end_agents_proxy
 from .plan_routes import led_around, route_operations
 from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
-from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, Device, RouterState
+from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, LINK_LOCAL, Device, RouterState
 
 
 @dataclass(frozen=True)
@@ -275,10 +275,13 @@ class Planner:
             yield from addresses.first
             removals += addresses.last
             emptied |= {name} if addresses.emptied else set()
-            new = wanted if _mac_address_changes(name, state, observed) else addresses.new
+            changes = _mac_address_changes(name, state, observed)
+            new = [address.split("/")[0] for address in (wanted if changes else addresses.new)]
+            if _speaks(name, state) and (changes or name in lost or not _speaks(name, observed)):
+                new.append(LINK_LOCAL)
             attachment = state.devices[name].attachment
             peer = attachment.peer if attachment is not None else None
-            announced += [Announce(namespace, (), name, address.split("/")[0], peer) for address in new if ":" not in address]
+            announced += [Announce(namespace, (), name, address, peer) for address in new]
         routes = state.routes | missing_routes(state, observed, lost.keys())
         yield from route_operations(namespace, routes, observed.routes, observed.connected, lost.keys(), emptied)
         yield from removals
@@ -304,7 +307,13 @@ def _beside_the_node(router_id: str, state: RouterState, observed: RouterState, 
     of bridges that no device can be plugged into.
     """
     taken = {r for r in state.routes if r.destination == "default" and r.family in observed.foreign_defaults}
-    if taken:
+    bridges = {device.attachment.bridge for device in state.devices.values() if device.attachment is not None}
+    known = {*state.devices, *bridges}
+    sysctls = {key: value for key, value in state.sysctls.items() if key.split("/")[3] in known}
+    refused = {key: "0" for key, value in sysctls.items() if key.endswith("/accept_ra") and value == "2"}
+    if IPV6 not in observed.foreign_defaults:
+        refused = {}
+    if taken or refused:
         warnings.append(
             "The node has a default route of its own, and router %s, which lives in the node's own namespace, got none."
             % router_id
@@ -314,10 +323,7 @@ def _beside_the_node(router_id: str, state: RouterState, observed: RouterState, 
             "Router %s, which lives in the node's own namespace, does not route IPv6: net.ipv6.conf.all.forwarding is 0."
             % router_id
         )
-    bridges = {device.attachment.bridge for device in state.devices.values() if device.attachment is not None}
-    known = {*state.devices, *bridges}
-    sysctls = {key: value for key, value in state.sysctls.items() if key.split("/")[3] in known}
-    return replace(state, routes=state.routes - taken, sysctls=sysctls)
+    return replace(state, routes=state.routes - taken, sysctls={**sysctls, **refused})
 
 
 def _parameters(
@@ -386,6 +392,11 @@ def _link_changes(want: Device, have: Device) -> Iterable[Tuple[str, str]]:
 def _mac_address_changes(device: str, state: RouterState, observed: RouterState) -> bool:
     present, wanted = observed.devices.get(device), state.devices[device].mac_address
     return present is not None and wanted is not None and present.mac_address != wanted
+
+
+def _speaks(device: str, state: RouterState) -> bool:
+    """Whether a device has IPv6."""
+    return device in state.devices and state.sysctls.get(DISABLE_IPV6 % device) == "0"
 
 
 def _ended_translations(state: RouterState, observed: RouterState) -> List[str]:

@@ -19,11 +19,13 @@ Tables = Mapping[str, Chains]
 IPV4 = 4
 IPV6 = 6
 FAMILIES = (IPV4, IPV6)
+LINK_LOCAL = "fe80::"  # of an address to announce: the link-local ones of the device, which the kernel makes
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 # The kernel parameters of a device that are ours: of the gateway's whether it takes router advertisements, and of each
-# whether it speaks IPv6 at all.
+# whether it speaks IPv6 at all; of those that do, whether the link-local address is looked for elsewhere first.
 ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"
+ACCEPT_DAD = "net/ipv6/conf/%s/accept_dad"
 DISABLE_IPV6 = "net/ipv6/conf/%s/disable_ipv6"
 
 

@@ -48,15 +48,24 @@ class Step:
 
     routers: list[Router]
     metadata: bool
+    ipv6_gateway: str | None
     killed: int | None
 
     def options(self, driver: str) -> dict[str, Any]:
-        options = {"interface_driver": driver, "vlan_tags": TAGS}
-        return {**options, "metadata_upstream": "127.0.0.1:80"} if self.metadata else options
+        return {
+            "interface_driver": driver,
+            "vlan_tags": TAGS,
+            "metadata_upstream": "127.0.0.1:80" if self.metadata else None,
+            "ipv6_gateway": self.ipv6_gateway,
+        }
 
 
 STEP = st.builds(
-    Step, states(), st.sampled_from([False, False, False, False, True]), st.one_of(st.none(), st.none(), st.integers(0, 120))
+    Step,
+    states(),
+    st.sampled_from([False, False, False, False, True]),
+    st.sampled_from([None, "fe80::2"]),
+    st.one_of(st.none(), st.none(), st.integers(0, 120)),
 )
 
 
@@ -119,7 +128,7 @@ def compare(nodes: Nodes, step: Step) -> None:
     walking, fresh = nodes.walking, nodes.fresh
     assert differences(asked_for(snapshot(fresh), step), asked_for(snapshot(walking), step)) == []
     gathered = run_engine(walking, None, "gathered", interface_driver=nodes.driver)["gathered"]
-    assert comparable(gathered, step.routers) == expected(step.routers)
+    assert comparable(gathered, step.routers) == expected(step.routers, step.ipv6_gateway)
     to_do = actions(run_engine(walking, gathered, check=True, **step.options(nodes.driver)))
     assert sorted(to_do) == (compare_switches(nodes, step, gathered) if nodes.driver == "openvswitch" else [])
 

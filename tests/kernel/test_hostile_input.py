@@ -205,6 +205,8 @@ OPTIONS: dict[str, list[Any]] = {
     "metadata_upstream": ["unix:", "unix:x", "unix:/a b", "unix:/a\n", "unix:/a\nglobal", "unix:/" + "x" * 200, "-x:80", "host:0",
                           "host:65536", "host:80 check", "host:80\nglobal", "$(id):80", "http://host:80/", MEGABYTES + ":80",
                           MEGABYTES, "[::1", "[::1]:x", "[x]:80", 7, [], {}],
+    "ipv6_gateway": ["2001:db8::1", "::", "::1", "ff02::1", "10.0.0.1", "fe80::1%eth0", "fe80::1/64", "fe80::1\n", "-x",
+                     MEGABYTES, 7, [], {}, True],
     "send_arp_for_ha": [1001, 2**70, "3", 1.5, float("nan"), float("inf"), True, [], {}],
     "router_id": ["a/b", "-x", "a b", "a\n", "..", MEGABYTES, 7, [], {}, True],
     "gateway_external_network_id": ["a/b", "-x", "a b", "a\n", MEGABYTES, 7, [], {}, True],

@@ -19,7 +19,7 @@ from ..routers import router
 from .engine_objects import desired
 
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
-ACCEPT_RA, DISABLE_IPV6 = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "disable_ipv6"))
+ACCEPT_RA, DISABLE_IPV6, ACCEPT_DAD = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "disable_ipv6", "accept_dad"))
 
 
 def with_gateway(**changes: Any) -> dict[str, Any]:
@@ -88,6 +88,7 @@ def test_floating_ips_are_addresses_of_the_gateway_when_installed() -> None:
 
 def test_sysctls_of_a_router_without_gateway() -> None:
     of_devices = {f"net/ipv6/conf/{WEB}/disable_ipv6": "0", f"net/ipv6/conf/{DB}/disable_ipv6": "1"}
+    of_devices[f"net/ipv6/conf/{WEB}/accept_dad"] = "0"
     assert desired(router(gateway=None)).state.sysctls == {**NAMESPACE_SYSCTLS, **of_devices}
     assert NAMESPACE_SYSCTLS == {
         "net/ipv4/ip_forward": "1",
@@ -99,25 +100,57 @@ def test_sysctls_of_a_router_without_gateway() -> None:
     }
 
 
+NO_IPV6 = {"interfaces": router()["interfaces"][1:]}
+TOLD_TO_TAKE, NOT_TO_TAKE, SILENT = (
+    {ACCEPT_RA: "2", ACCEPT_DAD: "0", DISABLE_IPV6: "0"},
+    {ACCEPT_RA: "0", ACCEPT_DAD: "0", DISABLE_IPV6: "0"},
+    {ACCEPT_RA: "0", DISABLE_IPV6: "1"},
+)
+
+
 @pytest.mark.parametrize(
-    ("addresses", "gateway_ips", "accept_ra", "disable_ipv6"),
+    ("addresses", "gateway_ips", "changes", "expected"),
     [
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "2001:db8:e::1"], "0", "0"),
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "fe80::1"], "0", "0"),
-        (["203.0.113.10/24"], ["fe80::1"], "0", "0"),
-        (["203.0.113.10/24"], ["203.0.113.1"], "0", "1"),
-        ([], [], "0", "1"),
-        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1"], "2", "0"),
-        (["2001:db8:e::10/64"], [], "2", "0"),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "2001:db8:e::1"], {}, NOT_TO_TAKE),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1", "fe80::1"], {}, NOT_TO_TAKE),
+        (["203.0.113.10/24"], ["fe80::1"], {}, NOT_TO_TAKE),
+        (["203.0.113.10/24"], ["203.0.113.1"], NO_IPV6, SILENT),
+        ([], [], NO_IPV6, SILENT),
+        (["203.0.113.10/24"], ["203.0.113.1"], {}, TOLD_TO_TAKE),
+        ([], [], {}, TOLD_TO_TAKE),
+        (["203.0.113.10/24", "2001:db8:e::10/64"], ["203.0.113.1"], {}, TOLD_TO_TAKE),
+        (["2001:db8:e::10/64"], [], NO_IPV6, TOLD_TO_TAKE),
+        ([], [], {"routes": [{"destination": "::/0", "nexthop": "2001:db8:1::9"}]}, SILENT),
     ],
 )
 def test_router_advertisements_are_taken_where_nothing_else_gives_a_gateway(
-    addresses: list[str], gateway_ips: list[str], accept_ra: str, disable_ipv6: str
+    addresses: list[str], gateway_ips: list[str], changes: dict[str, Any], expected: dict[str, str]
 ) -> None:
     """And a device speaks IPv6 only where it is asked for."""
-    state = desired(with_gateway(addresses=addresses, gateway_ips=gateway_ips)).state
-    of_gateway = {ACCEPT_RA: accept_ra, DISABLE_IPV6: disable_ipv6}
-    assert {key: value for key, value in state.sysctls.items() if GATEWAY in key} == of_gateway
+    state = desired({**with_gateway(addresses=addresses, gateway_ips=gateway_ips), **changes}).state
+    assert {key: value for key, value in state.sysctls.items() if GATEWAY in key} == expected
+
+
+@pytest.mark.parametrize(
+    ("addresses", "gateway_ips", "changes", "expected"),
+    [
+        (["203.0.113.10/24"], ["203.0.113.1"], {}, ["fe80::9"]),
+        ([], [], {}, ["fe80::9"]),
+        (["2001:db8:e::10/64"], [], NO_IPV6, ["fe80::9"]),
+        (["2001:db8:e::10/64"], ["2001:db8:e::1"], {}, ["2001:db8:e::1"]),
+        (["2001:db8:e::10/64"], ["fe80::1"], {}, ["fe80::1"]),
+        (["203.0.113.10/24"], ["203.0.113.1"], NO_IPV6, []),
+        ([], [], {"routes": [{"destination": "::/0", "nexthop": "2001:db8:1::9"}]}, ["2001:db8:1::9"]),
+        ([], [], {"interfaces": [{**router()["interfaces"][0], "admin_state_up": False}]}, []),
+    ],
+)
+def test_the_option_gives_the_next_hop_of_ipv6_where_nothing_else_does(
+    addresses: list[str], gateway_ips: list[str], changes: dict[str, Any], expected: list[str]
+) -> None:
+    data = {**with_gateway(addresses=addresses, gateway_ips=gateway_ips), **changes}
+    state = desired(data, ipv6_gateway="fe80::9").state
+    assert [hop.via for route in state.routes if route.key[:3] == (6, "main", "default") for hop in route.nexthops] == expected
+    assert state.sysctls[ACCEPT_RA] == "0"
 
 
 @pytest.mark.parametrize(

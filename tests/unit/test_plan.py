@@ -85,8 +85,9 @@ def test_a_router_is_built_from_the_bottom_up() -> None:
     assert (result.freed, result.served) == ((), ())
     assert [action for operation in result.shared for action in operation.actions] == result.actions[:6]
     assert all(operation.namespace is None for operation in result.shared)
-    announced = ["10.0.0.1", "10.0.1.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"]
-    assert [line.split()[1] for line in steps(result)[-5:]] == announced
+    announced = ["10.0.0.1", "2001:db8:1::1", "fe80::", "10.0.1.1"]
+    announced += ["203.0.113.10", "2001:db8:e::10", "203.0.113.20", "203.0.113.21", "fe80::"]
+    assert [line.split()[1] for line in steps(result) if line.startswith("announce")] == announced
 
 
 def test_devices_come_up_after_their_rules_and_sysctls() -> None:
@@ -184,9 +185,17 @@ def test_an_ipv6_address_with_another_prefix_length_goes_before_it_comes() -> No
         f"address add 2001:db8:2::1/80 nodad dev {DB}",
         f"address add 2001:db8:4::1/64 nodad dev {DB}",
         f"address delete 2001:db8:3::1/64 dev {DB}",
+        f"announce 2001:db8:2::1 {DB}",
+        f"announce 2001:db8:4::1 {DB}",
     ]
 
 
-def test_ipv6_addresses_are_not_announced_by_arp() -> None:
-    lines = steps(plan(router(), ABSENT))
-    assert not [line for line in lines if line.startswith("announce") and "2001" in line]
+def test_link_local_addresses_are_announced_where_ipv6_begins() -> None:
+    before, after = with_addresses(1, "10.0.1.1/24"), with_addresses(1, "10.0.1.1/24", "2001:db8:2::1/64")
+    assert steps(plan(after, converged(before))) == [
+        f"sysctl net/ipv6/conf/{DB}/accept_dad 0",
+        f"sysctl net/ipv6/conf/{DB}/disable_ipv6 0",
+        f"address add 2001:db8:2::1/64 nodad dev {DB}",
+        f"announce 2001:db8:2::1 {DB}",
+        f"announce fe80:: {DB}",
+    ]

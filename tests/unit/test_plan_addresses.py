@@ -39,6 +39,7 @@ def test_an_ipv6_address_that_cannot_be_changed_goes_and_comes(words: list[str])
     assert steps_when(WEB, "2001:db8:1::1/64", *words) == [
         f"address delete 2001:db8:1::1/64 dev {WEB}",
         f"address add 2001:db8:1::1/64 nodad dev {WEB}",
+        f"announce 2001:db8:1::1 {WEB}",
     ]
 
 

@@ -61,9 +61,8 @@ def test_a_new_mac_address_is_announced() -> None:
     assert result.actions == [f"MAC address of {GATEWAY} set to fa:16:3e:00:00:b0"]
     assert steps(result) == [
         f"link set dev {GATEWAY} address fa:16:3e:00:00:b0",
-        f"announce 203.0.113.10 {GATEWAY}",
-        f"announce 203.0.113.20 {GATEWAY}",
-        f"announce 203.0.113.21 {GATEWAY}",
+        *(f"announce {address} {GATEWAY}" for address in ("203.0.113.10", "2001:db8:e::10", "203.0.113.20", "203.0.113.21")),
+        f"announce fe80:: {GATEWAY}",
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
-from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_RA, DISABLE_IPV6, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_DAD, ACCEPT_RA, DISABLE_IPV6, RouterState
 
 from ..routers import router
 from .engine_objects import converged, desired, is_empty, node, ovs_driver, planner, steps
@@ -39,6 +39,7 @@ def test_kernel_parameters_are_of_its_devices_and_bridges_alone() -> None:
     for bridge in ("br-ex", "brqweb-network", "brqdb-network"):
         expected[f"net/ipv4/conf/{bridge}/arp_ignore"] = "1"
     of_ipv6 = {DISABLE_IPV6 % GATEWAY: "0", DISABLE_IPV6 % WEB: "0", DISABLE_IPV6 % DB: "1"}
+    of_ipv6.update({ACCEPT_DAD % GATEWAY: "0", ACCEPT_DAD % WEB: "0"})
     assert STATE.sysctls == {**expected, **of_ipv6, ACCEPT_RA % GATEWAY: "0"}
 
 
@@ -97,6 +98,14 @@ def test_also_an_extra_default_route_gives_way() -> None:
     result = plan(replace(EMPTY, foreign_defaults=frozenset([4])), routes=routes)
     assert not [line for line in steps(result) if line.startswith("route add default")]
     assert result.warnings == (WARNING,)
+
+
+def test_nor_does_it_take_one_from_router_advertisements() -> None:
+    gateway = {**router()["gateway"], "gateway_ips": []}
+    assert plan(EMPTY, gateway=gateway).after.sysctls[ACCEPT_RA % GATEWAY] == "2"
+    result = plan(replace(EMPTY, foreign_defaults=frozenset([6])), gateway=gateway)
+    assert (result.after.sysctls[ACCEPT_RA % GATEWAY], result.warnings) == ("0", (WARNING,))
+    assert plan(replace(EMPTY, foreign_defaults=frozenset([4])), gateway=gateway).after.sysctls[ACCEPT_RA % GATEWAY] == "2"
 
 
 def test_without_a_default_route_of_the_router_there_is_nothing_to_warn_of() -> None:

@@ -74,6 +74,12 @@ def test_external_bridges_of_a_mapping_are_taken_to_be_there(driver: str) -> Non
     assert not [line for line in lines if "br-ex" in line]
 
 
+def test_the_next_hop_of_ipv6_can_come_from_the_option() -> None:
+    gateway = {**router()["gateway"], "gateway_ips": ["203.0.113.1"]}
+    [entry] = render(router(gateway=gateway), ipv6_gateway="fe80::1")["rendered"]
+    assert "ip -n qrouter-r1 route add ::/0 proto static via fe80::1 dev qg-aaaa0000-ex" in entry["commands"]
+
+
 def test_metadata_comes_with_the_configuration_of_its_proxy() -> None:
     options: dict[str, Any] = {"metadata_upstream": UPSTREAM, "handle_internal_only_routers": False}
     result = render(router(), {"id": "r2"}, small_router(3, admin_state_up=False), **options)
