@@ -29,6 +29,7 @@ DEFAULTS = {
     "metadata_port": 9697,
     "metadata_upstream": None,
     "ipv6_gateway": None,
+    "clamp_mss_to_pmtu": False,
     "use_namespaces": True,
     "router_id": None,
     "handle_internal_only_routers": True,

@@ -4,7 +4,7 @@
 
 """What people and programs do to a router by hand, and what the next run says that it did about it: a catalogue.
 
-The router is that of ``routers.router()``, with metadata.
+The router is that of ``routers.router()``, with metadata and clamping of the MSS.
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ DEVICES = {
     "bridge set down": outside("ip link set dev brqweb-network down", "bridge brqweb-network set up", felt=True),
 }
 
-_NAT = "of table nat"
+_NAT, _CLAMP = "of table nat", "-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
 FIREWALL = {
     "rule deleted": inside(
         "iptables -t nat -D l3-snat -j l3-float-snat", f"rule added to chain l3-snat {_NAT}: -j l3-float-snat"
@@ -365,6 +365,13 @@ FIREWALL = {
         "iptables -P FORWARD DROP", "policy of chain FORWARD of table filter set to ACCEPT", felt=True
     ),
     "IPv6 policy changed": inside("ip6tables -P FORWARD DROP", "policy of chain FORWARD of table filter (IPv6) set to ACCEPT"),
+    "another MSS": inside(
+        "iptables -t mangle -I l3-FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 536",
+        "rule removed from chain l3-FORWARD of table mangle: -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 536",
+    ),
+    "MSS of IPv6 no longer clamped": inside(
+        "ip6tables -t mangle -F l3-FORWARD", f"rule added to chain l3-FORWARD of table mangle (IPv6): {_CLAMP}"
+    ),
     "all rules deleted": inside("iptables -t nat -F", ...),
 }
 

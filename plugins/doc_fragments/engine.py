@@ -85,6 +85,12 @@ options:
         gateway IP, as when there is no IPv6 subnet on the external network.
       - Without it, such routers take their default route from router advertisements.
     type: str
+  clamp_mss_to_pmtu:
+    description:
+      - Whether routers lower the maximum segment size (MSS) that the two sides of a TCP connection name to what passes on the way
+        between them, as the router knows it. For networks of different MTU where ICMP does not come through.
+    type: bool
+    default: false
   use_namespaces:
     description:
       - With V(false), one router lives in the node's own namespace. Only its devices and our chains are looked at and changed

@@ -147,7 +147,12 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         routes=all_routes,
         connected=connected_routes(addresses),
         sysctls=sysctls,
-        firewall=rule_sets(router, options.metadata_port if options.metadata_upstream else None, not options.use_namespaces),
+        firewall=rule_sets(
+            router,
+            options.metadata_port if options.metadata_upstream else None,
+            not options.use_namespaces,
+            options.clamp_mss_to_pmtu,
+        ),
         loopback_up=True,
         metadata=options.metadata_upstream is not None,
     )

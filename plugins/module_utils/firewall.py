@@ -15,7 +15,8 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .address_scopes import SAME_SCOPE, scope_chains, untranslated
 from .conntrack_helpers import helper_chains
-from .model import Router, external_device_name
+from .firewall_mss import clamping_chains
+from .model import Router, external_device_name, families
 from .state import FAMILIES, IPV4, IPV6, Tables
 
 CHAIN_PREFIX = "l3-"
@@ -30,10 +31,13 @@ OURS = ("qr-+", "qg-+")  # devices, as iptables matches them by the beginning of
 ZONE = 65001  # of connection tracking, for a router in the node's own namespace
 
 
-def rule_sets(router: Router, metadata_port: Optional[int] = None, own_namespace: bool = False) -> Mapping[int, Tables]:
+def rule_sets(
+    router: Router, metadata_port: Optional[int] = None, own_namespace: bool = False, clamp_mss: bool = False
+) -> Mapping[int, Tables]:
     """Address family -> tables with our chains, and the jumps to them that stand first in the built-in chains.
 
-    ``metadata_port``: where the metadata proxy listens; None for no metadata. ``own_namespace``: whether the router is in
+    ``metadata_port``: where the metadata proxy listens; None for no metadata. ``clamp_mss``: whether TCP connections are told
+    what passes (:mod:`firewall_mss`). ``own_namespace``: whether the router is in
     the node's own namespace. There, packets are seen on the bridges as well, before they come to the router and after
     (br_netfilter, where it is loaded): they must neither be translated there nor be taken for the same connections.
     """
@@ -57,6 +61,8 @@ def rule_sets(router: Router, metadata_port: Optional[int] = None, own_namespace
     firewall: Dict[int, Dict[str, Dict[str, Tuple[str, ...]]]] = {IPV4: tables, IPV6: {}}
     _add_scopes(firewall, router)
     _add_helpers(firewall, router, own_namespace)
+    for family in families(router) if clamp_mss else ():
+        firewall[family]["mangle"] = with_jumps(clamping_chains(own_namespace))
     return firewall
 
 

@@ -28,6 +28,7 @@ ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "metadata_port": {"type": "int", "default": 9697},
     "metadata_upstream": {"type": "str"},
     "ipv6_gateway": {"type": "str"},
+    "clamp_mss_to_pmtu": {"type": "bool", "default": False},
     "use_namespaces": {"type": "bool", "default": True},
     "send_arp_for_ha": {"type": "int", "default": 3},
     "lock_timeout": {"type": "float", "default": 60.0},

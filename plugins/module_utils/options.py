@@ -59,6 +59,7 @@ class Options:
     metadata_port: int = 9697
     metadata_upstream: Optional[str] = None
     ipv6_gateway: Optional[str] = None
+    clamp_mss_to_pmtu: bool = False
     send_arp_for_ha: int = 3
     use_namespaces: bool = True
     router_id: Optional[str] = None
@@ -260,6 +261,7 @@ _PARSED: Dict[str, Callable[[Any], Any]] = {
     "metadata_port": _metadata_port,
     "metadata_upstream": _metadata_upstream,
     "ipv6_gateway": _ipv6_gateway,
+    "clamp_mss_to_pmtu": _truth("clamp_mss_to_pmtu"),
     "confirm_timeout": _confirm_timeout,
     "protected_routers": _protected_routers,
     "send_arp_for_ha": _send_arp_for_ha,

@@ -105,7 +105,8 @@ class Planner:
             state = _beside_the_node(router_id, state, observed, warnings)
             if observed.port_taken and observed.agents_proxy is None:
                 # Rules for a port that is somebody else's would close it to the whole node.
-                state = replace(state, firewall=rule_sets(desired.router, None, own_namespace=True))
+                rules = rule_sets(desired.router, None, own_namespace=True, clamp_mss=self.options.clamp_mss_to_pmtu)
+                state = replace(state, firewall=rules)
         freed += self.driver.release(stale, stale=True)
         lost = {name: device for name, device in observed.devices.items() if self._is_lost(device, state)}
         ahead, routes = led_around(namespace, state.routes, observed.routes, lost.keys())

@@ -48,6 +48,7 @@ class Step:
 
     routers: list[Router]
     metadata: bool
+    clamping: bool
     ipv6_gateway: str | None
     killed: int | None
 
@@ -56,6 +57,7 @@ class Step:
             "interface_driver": driver,
             "vlan_tags": TAGS,
             "metadata_upstream": "127.0.0.1:80" if self.metadata else None,
+            "clamp_mss_to_pmtu": self.clamping,
             "ipv6_gateway": self.ipv6_gateway,
         }
 
@@ -64,6 +66,7 @@ STEP = st.builds(
     Step,
     states(),
     st.sampled_from([False, False, False, False, True]),
+    st.booleans(),
     st.sampled_from([None, "fe80::2"]),
     st.one_of(st.none(), st.none(), st.integers(0, 120)),
 )

@@ -131,3 +131,18 @@ def test_what_a_hundred_floating_ips_cost(node: Node) -> None:
         {"iptables-save": 1, "ip6tables-save": 1},
         {"iptables-save": 1, "ip6tables-save": 1, "iptables-restore": 1, "ip": 1, "conntrack": 1},
     ]
+
+
+def test_what_the_clamping_of_the_mss_costs(node: Node) -> None:
+    """Rules of IPv6 are made where there is IPv6, and what is right is not read again."""
+    router = benchmark_router(0)
+    [first, second] = router["interfaces"]
+    dual_stack = {**router, "interfaces": [{**first, "addresses": [*first["addresses"], "2001:db8:1::1/64"]}, second]}
+    costs = []
+    for data in (router, router, router, dual_stack, dual_stack, dual_stack):
+        costs.append(run_engine(node, [data], clamp_mss_to_pmtu=True)["cost"]["commands"])
+    reading = {"iptables-save": 1, "ip6tables-save": 1}
+    assert costs == [
+        *[{"ip": 2, "iptables-restore": 1}, reading, {}],
+        *[{**reading, "ip6tables-restore": 1, "ip": 1}, reading, {}],
+    ]

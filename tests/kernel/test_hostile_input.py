@@ -207,6 +207,7 @@ OPTIONS: dict[str, list[Any]] = {
                           MEGABYTES, "[::1", "[::1]:x", "[x]:80", 7, [], {}],
     "ipv6_gateway": ["2001:db8::1", "::", "::1", "ff02::1", "10.0.0.1", "fe80::1%eth0", "fe80::1/64", "fe80::1\n", "-x",
                      MEGABYTES, 7, [], {}, True],
+    "clamp_mss_to_pmtu": ["no", "true", 0, 1, [], {}],
     "send_arp_for_ha": [1001, 2**70, "3", 1.5, float("nan"), float("inf"), True, [], {}],
     "router_id": ["a/b", "-x", "a b", "a\n", "..", MEGABYTES, 7, [], {}, True],
     "gateway_external_network_id": ["a/b", "-x", "a b", "a\n", MEGABYTES, 7, [], {}, True],

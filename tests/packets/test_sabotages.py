@@ -25,7 +25,7 @@ Routers = list[dict[str, Any]]
 
 
 def run(node: Node, routers: Routers, *, check: bool = False) -> dict[str, object]:
-    result = run_engine(node, routers, check=check, diff=check, metadata_upstream=f"unix:{SOCKET}")
+    result = run_engine(node, routers, check=check, diff=check, clamp_mss_to_pmtu=True, metadata_upstream=f"unix:{SOCKET}")
     assert "failed" not in result, result["msg"]
     actions = [action for part in (*result["routers"], result["node"]) for action in part["actions"]]
     return {"actions": actions, "diff": result.get("diff")}
@@ -76,7 +76,7 @@ def walk(node: Node, catalogue: Mapping[str, Sabotage], routers: Routers) -> dic
 def busy(node: Node) -> Node:
     """A node with both routers, metadata, and machines behind them."""
     MetadataServer(node, SOCKET)
-    run_engine(node, ROUTERS, metadata_upstream=f"unix:{SOCKET}")
+    run(node)
     for machine in (
         Machine(node, "outside", "br-ex", ["203.0.113.1/16"]),
         Machine(node, "db", DB_BRIDGE, ["10.0.1.7/24"], [("default", "10.0.1.1")]),

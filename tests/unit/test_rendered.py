@@ -74,6 +74,14 @@ def test_external_bridges_of_a_mapping_are_taken_to_be_there(driver: str) -> Non
     assert not [line for line in lines if "br-ex" in line]
 
 
+def test_the_mss_of_ipv6_needs_rules_of_its_own() -> None:
+    [entry] = render(router(), clamp_mss_to_pmtu=True)["rendered"]
+    assert "ip netns exec qrouter-r1 ip6tables-restore --noflush" in entry["commands"]
+    clamp = "-A l3-FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
+    assert [clamp in entry["rules"][command] for command in ("iptables-restore", "ip6tables-restore")] == [True, True]
+    assert "ip6tables-restore" not in render(router())["rendered"][0]["rules"]
+
+
 def test_the_next_hop_of_ipv6_can_come_from_the_option() -> None:
     gateway = {**router()["gateway"], "gateway_ips": ["203.0.113.1"]}
     [entry] = render(router(gateway=gateway), ipv6_gateway="fe80::1")["rendered"]
