@@ -36,6 +36,21 @@ for network in sys.argv[3:]:
 raw.sendto(packet, ("ff02::1", 0, 0, index))
 """
 
+# A router that is only asked.
+_ANSWER = """
+import socket, struct, sys
+raw, index = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6), socket.if_nametoindex("eth0")
+routers = socket.inet_pton(socket.AF_INET6, "ff02::2")
+raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, routers + struct.pack("@I", index))
+raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+print("ready", flush=True)
+while True:
+    packet, source = raw.recvfrom(999)
+    if packet[0] == 133:
+        raw.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, index))
+"""
+SOON = 1.0  # seconds; the kernel asks again after 4
+
 
 @dataclass(frozen=True)
 class Way:
@@ -195,3 +210,22 @@ def test_a_gateway_that_is_told_takes_the_place_of_one_from_advertisements(lab: 
     assert lab.defaults() == []
     lab.advertise()
     assert lab.defaults() == [f"{OUTSIDE_LINK_LOCAL} ra"]
+
+
+@pytest.mark.parametrize("before", [None, 4], ids=["new", "with IPv4 before"])
+def test_who_advertises_only_when_asked_is_asked_at_once(node: Node, before: int | None) -> None:
+    outside = Machine(node, "outside", "br-ex", ["203.0.113.1/24", "fe80::1/64"])
+    server = outside.start("/usr/bin/python3", "-c", _ANSWER)
+    assert server.stdout is not None
+    assert server.stdout.readline() == "ready\n"
+    wanted = data(**V4)
+    if before is not None:
+        ports = [{**port, "addresses": [a for a in port["addresses"] if ":" not in a]} for port in wanted["interfaces"]]
+        assert "failed" not in run_engine(node, [{**wanted, "interfaces": ports}])
+    assert "failed" not in run_engine(node, [wanted])
+    deadline = time.monotonic() + SOON
+    found = ""
+    while time.monotonic() < deadline and not found:
+        found = node.run("ip", "-n", "qrouter-r1", "-6", "route", "show", "default").stdout
+        time.sleep(0.02)
+    assert f"dev {DEVICE} proto ra" in found
