@@ -6,20 +6,28 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sandbox import Node
 from sandbox.engine import run_engine
 
-from ..routers import router
+from ..routers import router, scoped_router
 
 NAMESPACE = ["ip", "netns", "exec", "qrouter-r1"]
 
 
-def test_legacy_iptables_converges_repairs_and_cleans_up(node: Node) -> None:
+@pytest.fixture
+def node(node: Node) -> Node:
+    """A node with the legacy variant."""
     # /etc is the node's own, so that its alternatives are too.
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             node.run("ln", "-sfn", f"/usr/sbin/{name}-legacy{suffix}", f"/etc/alternatives/{name}{suffix}")
     assert "legacy" in node.run("iptables", "--version").stdout
+    return node
+
+
+def test_legacy_iptables_converges_repairs_and_cleans_up(node: Node) -> None:
     assert "failed" not in run_engine(node, [router()])
     assert node.run(*NAMESPACE, "iptables-nft-save").stdout.count("\n-A") == 0
     rules = node.run(*NAMESPACE, "iptables-legacy-save", "-t", "nat").stdout
@@ -30,3 +38,19 @@ def test_legacy_iptables_converges_repairs_and_cleans_up(node: Node) -> None:
     assert entry["actions"] == ["rule added to chain l3-snat of table nat: -j l3-float-snat"]
     run_engine(node, [router(gateway=None, floating_ips=[])])
     assert "l3-" not in node.run(*NAMESPACE, "iptables-legacy-save").stdout
+
+
+def test_address_scopes_and_helpers(node: Node) -> None:
+    assert "failed" not in run_engine(node, [scoped_router()])
+    assert not run_engine(node, [scoped_router()])["changed"]
+    node.run(*NAMESPACE, "ip6tables", "-D", "l3-scope", "1")
+    node.run(*NAMESPACE, "iptables", "-t", "raw", "-F", "l3-cthelper")
+    assert len(run_engine(node, [scoped_router()])["routers"][0]["actions"]) == 3
+    assert not run_engine(node, [scoped_router()])["changed"]
+    (gathered,) = run_engine(node, None, "gathered")["gathered"]
+    assert gathered["gateway"]["address_scopes"] == scoped_router()["gateway"]["address_scopes"]
+    run_engine(node, [router()])
+    for command in ("iptables-legacy-save", "ip6tables-legacy-save"):
+        saved = node.run(*NAMESPACE, command).stdout
+        assert "scope" not in saved
+        assert "helper" not in saved
