@@ -18,6 +18,7 @@ WEB_TAP, DB_TAP, GATEWAY_TAP = "tapbbbb0000-we", "tapcccc0000-db", "tapaaaa0000-
 PROXY = "/run/netnode-l3/metadata-proxy"
 FOREIGN = "ip link add name own-vpn type bridge; ip address add 172.30.0.1/24 dev own-vpn; ip link set dev own-vpn up"
 NO_FOREIGN = "ip link delete own-vpn"
+METADATA_V6 = "fe80::a9fe:a9fe/128"
 TO_WEB = f"route 192.168.50.0/24 via 10.0.0.253 dev {WEB} and via 10.0.0.254 dev {WEB}"
 TO_DB = f"route 192.168.51.0/24 via 10.0.1.254 dev {DB}"
 TO_V6 = f"route 2001:db8:77::/48 via 2001:db8:1::fe dev {WEB}"
@@ -278,6 +279,7 @@ DEVICES = {
         f"ip link set dev {WEB} down",
         f"device {WEB} set up",
         f"address 2001:db8:1::1/64 added to {WEB}",
+        f"address {METADATA_V6} added to {WEB}",
         f"{TO_WEB} added",
         f"{TO_V6} added",
         felt=True,
@@ -395,6 +397,7 @@ SYSCTLS = {
         f"sysctl -q -w net.ipv6.conf.{WEB}.disable_ipv6=1",
         f"sysctl net.ipv6.conf.{WEB}.disable_ipv6 set to 0",
         f"address 2001:db8:1::1/64 added to {WEB}",
+        f"address {METADATA_V6} added to {WEB}",
         f"{TO_V6} added",
     ),
 }
@@ -427,6 +430,28 @@ NODE = {
 }
 
 METADATA = {
+    "metadata by IPv6: address deleted": inside(
+        f"ip address delete {METADATA_V6} dev {WEB}", f"address {METADATA_V6} added to {WEB}"
+    ),
+    "metadata by IPv6: address with another prefix length": inside(
+        f"ip address delete {METADATA_V6} dev {WEB}; ip address add fe80::a9fe:a9fe/64 dev {WEB} nodad preferred_lft 0",
+        f"address fe80::a9fe:a9fe/64 removed from {WEB}",
+        f"address {METADATA_V6} added to {WEB}",
+    ),
+    "metadata by IPv6: address preferred": inside(
+        f"ip address change {METADATA_V6} dev {WEB} preferred_lft forever", right(METADATA_V6, WEB, "a preferred lifetime")
+    ),
+    "metadata by IPv6: address where it is not wanted": inside(
+        f"ip address add {METADATA_V6} dev {GATEWAY} nodad", f"address {METADATA_V6} removed from {GATEWAY}"
+    ),
+    "metadata by IPv6: redirection deleted": inside(
+        "ip6tables -t nat -D l3-PREROUTING 1",
+        "rule added to chain l3-PREROUTING of table nat (IPv6): -d fe80::a9fe:a9fe/128 -i qr-+ -p tcp -m tcp --dport 80"
+        " -j REDIRECT --to-ports 9697",
+    ),
+    "metadata by IPv6: port opened": inside(
+        "ip6tables -D INPUT -j l3-INPUT", "rule added to chain INPUT of table filter (IPv6): -j l3-INPUT"
+    ),
     "metadata proxy killed": outside(
         f"kill -KILL $(cat {PROXY}.pid); while pgrep -x haproxy >/dev/null; do sleep 0.01; done",
         "metadata proxy listens for router r1",

@@ -73,6 +73,7 @@ options:
       - Where requests for metadata (C(http://169.254.169.254)) go, as C(unix:PATH) or C(HOST:PORT); for OpenStack, the socket of
         Neutron's metadata agent. One haproxy for the whole node listens in every router's namespace, and says by headers
         which router a request came through and from which address.
+      - On internal networks where a router has an IPv6 address, it is asked by C(http://[fe80::a9fe:a9fe%25eth0]) too.
       - Without it there is no metadata service.
     type: str
   metadata_port:

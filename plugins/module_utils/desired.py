@@ -18,6 +18,7 @@ from .connected import connected_routes
 from .conntrack_helpers import helper_problems
 from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
+from .metadata_ipv6 import devices_with_metadata_v6, with_metadata_address
 from .model import (
     ExtraRoute,
     Gateway,
@@ -143,7 +144,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
     state = RouterState(
         namespace=True,
         devices=devices,
-        addresses=addresses,
+        addresses=addresses if options.metadata_upstream is None else with_metadata_address(addresses, router),
         routes=all_routes,
         connected=connected_routes(addresses),
         sysctls=sysctls,
@@ -155,6 +156,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         ),
         loopback_up=True,
         metadata=options.metadata_upstream is not None,
+        metadata_ipv6=options.metadata_upstream is not None and bool(devices_with_metadata_v6(router)),
     )
     return Desired(router, state, tuple(problems + extra_problems + helper_problems(router)))
 

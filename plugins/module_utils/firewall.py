@@ -11,11 +11,13 @@ Rules are written exactly as iptables-save prints them; ``--random-fully`` needs
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .address_scopes import SAME_SCOPE, scope_chains, untranslated
 from .conntrack_helpers import helper_chains
 from .firewall_mss import clamping_chains
+from .metadata_ipv6 import METADATA_ADDRESS_V6, devices_with_metadata_v6
 from .model import Router, external_device_name, families
 from .state import FAMILIES, IPV4, IPV6, Tables
 
@@ -23,6 +25,8 @@ CHAIN_PREFIX = "l3-"
 AGENT_CHAIN_PREFIX = "neutron-l3-agent-"  # of the L3 agent, whose routers are taken over
 FROM_OUTSIDE = "0x2/0xffff"  # the agent's mark for what came in by the gateway (external_ingress_mark)
 
+# Address family -> table -> chain -> rules, as long as they are put together.
+_Growing = Dict[int, Dict[str, Dict[str, Tuple[str, ...]]]]
 
 METADATA_ADDRESS = "169.254.169.254"
 
@@ -44,21 +48,15 @@ def rule_sets(
     nat = _nat_chains(router)
     tables: Dict[str, Dict[str, Tuple[str, ...]]] = {}
     if metadata_port is not None:
-        redirect = "-d %s/32 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports %d" % (METADATA_ADDRESS, metadata_port)
+        redirect = _to_proxy(METADATA_ADDRESS + "/32", metadata_port)
         nat["l3-PREROUTING"] = (redirect, *nat.get("l3-PREROUTING", ()))
-        # What was redirected comes to the port too; what was not has no business there.
-        closed = "-p tcp -m tcp --dport %d -m conntrack ! --ctstate DNAT -j DROP" % metadata_port
-        # Another translation is not enough: a floating IP can lead to the router's own address.
-        translated = "-p tcp -m tcp --dport %d -m conntrack ! --ctorigdst %s -j DROP" % (metadata_port, METADATA_ADDRESS)
-        redirected = "-i qr-+ -p tcp -m tcp --dport %d -m conntrack --ctstate DNAT -j ACCEPT" % metadata_port
-        # The node's own firewall may close what it does not know.
-        tables["filter"] = with_jumps({"l3-INPUT": (closed, translated, *([redirected] if own_namespace else []))})
+        tables["filter"] = with_jumps({"l3-INPUT": _close_proxy(METADATA_ADDRESS, metadata_port, own_namespace)})
     if nat:
         tables["nat"] = with_jumps(nat)
     if nat and own_namespace:
         tables["nat"]["PREROUTING"] = (":ACCEPT", *("-i %s -j l3-PREROUTING" % device for device in OURS))
         tables["raw"] = with_jumps(_zone_chains(router))
-    firewall: Dict[int, Dict[str, Dict[str, Tuple[str, ...]]]] = {IPV4: tables, IPV6: {}}
+    firewall: _Growing = {IPV4: tables, IPV6: _ipv6_tables(router, metadata_port, own_namespace)}
     _add_scopes(firewall, router)
     _add_helpers(firewall, router, own_namespace)
     for family in families(router) if clamp_mss else ():
@@ -66,7 +64,33 @@ def rule_sets(
     return firewall
 
 
-def _add_scopes(firewall: Mapping[int, Dict[str, Dict[str, Tuple[str, ...]]]], router: Router) -> None:
+def _ipv6_tables(router: Router, metadata_port: Optional[int], own_namespace: bool) -> Dict[str, Dict[str, Tuple[str, ...]]]:
+    """IPv6 is routed as it is. Only what is for the metadata proxy is led there."""
+    if metadata_port is None or not devices_with_metadata_v6(router):
+        return {}
+    nat = with_jumps({"l3-PREROUTING": (_to_proxy(METADATA_ADDRESS_V6 + "/128", metadata_port),)})
+    closed = with_jumps({"l3-INPUT": _close_proxy(METADATA_ADDRESS_V6, metadata_port, own_namespace)})
+    if not own_namespace:
+        return {"filter": closed, "nat": nat}
+    nat["PREROUTING"] = (":ACCEPT", *("-i %s -j l3-PREROUTING" % device for device in OURS))
+    return {"filter": closed, "nat": nat, "raw": with_jumps(_zone_chains(replace(router, floating_ips=())))}
+
+
+def _to_proxy(address: str, port: int) -> str:
+    return "-d %s -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports %d" % (address, port)
+
+
+def _close_proxy(address: str, port: int, own_namespace: bool) -> Tuple[str, ...]:
+    # What was redirected comes to the port too; what was not has no business there.
+    closed = "-p tcp -m tcp --dport %d -m conntrack ! --ctstate DNAT -j DROP" % port
+    # Another translation is not enough: a floating IP can lead to the router's own address.
+    translated = "-p tcp -m tcp --dport %d -m conntrack ! --ctorigdst %s -j DROP" % (port, address)
+    redirected = "-i qr-+ -p tcp -m tcp --dport %d -m conntrack --ctstate DNAT -j ACCEPT" % port
+    # The node's own firewall may close what it does not know.
+    return (closed, translated, *([redirected] if own_namespace else []))
+
+
+def _add_scopes(firewall: _Growing, router: Router) -> None:
     for family in FAMILIES:
         fixed_ips = [fixed for _floating, fixed in _floating_ips(router)] if family == IPV4 else []
         chains = scope_chains(router, family, bool(_source_nat(router)), fixed_ips)
@@ -74,7 +98,7 @@ def _add_scopes(firewall: Mapping[int, Dict[str, Dict[str, Tuple[str, ...]]]], r
             firewall[family].setdefault("filter", {}).update(with_jumps(chains))
 
 
-def _add_helpers(firewall: Mapping[int, Dict[str, Dict[str, Tuple[str, ...]]]], router: Router, own_namespace: bool) -> None:
+def _add_helpers(firewall: _Growing, router: Router, own_namespace: bool) -> None:
     for family in FAMILIES if router.conntrack_helpers else ():
         raw = firewall[family].get("raw", {})
         chains = helper_chains(router, family, OURS if own_namespace else (), ZONE if raw else None)

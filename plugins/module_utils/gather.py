@@ -18,6 +18,7 @@ from .address_scopes import scopes_of_devices
 from .conntrack_helpers import helpers_of
 from .firewall import external_address, floating_ip_pairs, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
+from .metadata_ipv6 import METADATA_ADDRESS_V6, is_metadata_address
 from .model import EXTERNAL_PREFIX
 from .plan_addresses import odd_in_words
 from .plan_policy_rules import describe_policy_rule
@@ -36,7 +37,8 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if as_meant or f + "/32" in present}
     scopes = scopes_of_devices(state.firewall)
     for name, device in sorted(state.devices.items()):
-        addresses = [address for address in state.addresses.get(name, ()) if address[:-3] not in pairs]
+        own = [address for address in state.addresses.get(name, ()) if not is_metadata_address(address)]
+        addresses = [address for address in own if address[:-3] not in pairs]
         port = _gather_port(device, addresses)
         port.update({"address_scopes": dict(scopes[name])} if name in scopes else {})
         if name.startswith(EXTERNAL_PREFIX):
@@ -125,7 +127,7 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
         "kernel routes": sorted(describe_route(route) for route in (*state.routes, *connected)),
         **({"policy rules": rules} if rules else {}),
         "devices": {name: _describe_device(device, driver) for name, device in sorted(state.devices.items())},
-        "metadata proxy": "listens" if state.metadata else "does not listen",
+        "metadata proxy": _describe_metadata(state),
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
         "rules": {
             "IPv%d %s %s" % (family, table, chain): list(rules)
@@ -135,6 +137,13 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
             if list(rules) != [":ACCEPT"]
         },
     }
+
+
+def _describe_metadata(state: RouterState) -> str:
+    served = [name for name, addresses in sorted(state.addresses.items()) if any(map(is_metadata_address, addresses))]
+    by_ipv6 = ", for IPv6 too" if state.metadata_ipv6 else ""
+    address = "; %s is on %s" % (METADATA_ADDRESS_V6, ", ".join(served)) if served else ""
+    return ("listens" + by_ipv6 if state.metadata else "does not listen") + address
 
 
 def _describe_device(device: Device, driver: InterfaceDriver) -> str:

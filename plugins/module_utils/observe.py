@@ -20,6 +20,7 @@ from .host.known_rules import KnownRules
 from .host.progress import Progress
 from .interface_drivers.bridge import CLOSED
 from .interface_drivers.driver import MARK, InterfaceDriver, owner
+from .metadata_ipv6 import is_metadata_address, oddities
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
 from .plan_addresses import misplaced
 from .rule_set import differing_chains, parse_save, without_agents
@@ -29,6 +30,7 @@ from .state import (
     ACCEPT_RA,
     DISABLE_IPV6,
     FAMILIES,
+    IPV4,
     IPV6,
     Attachment,
     Device,
@@ -157,12 +159,14 @@ class Observer:
                 devices = self._devices(place, network.links, desired)
                 values = sysctl.read_all(_sysctls(devices, place, _speaking(devices, network, desired)))
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
-                listener = sockets.listener(self._driver.options.metadata_port)
+                listeners = sockets.listeners(self._driver.options.metadata_port)
         except netns.DeadNamespace:
             return RouterState(namespace=False, dead=True)
         except OSError as error:
             raise netns.Inaccessible("%s cannot be read: %s" % (namespace or "the node's own namespace", error)) from None
-        taken = listener is not None and listener not in self._sockets_of_proxy
+        listener, ipv6_listener = listeners.get(IPV4, listeners.get(IPV6)), listeners.get(IPV6)
+        needed = [listener, ipv6_listener if desired is not None and desired.metadata_ipv6 else None]
+        taken = any(inode is not None and inode not in self._sockets_of_proxy for inode in needed)
         foreign = {link.name for link in network.links if link.name not in devices and link.name != "lo"}
         addresses = {name: list(_addresses(name, network, desired)) for name in devices}
         state = RouterState(
@@ -174,7 +178,8 @@ class Observer:
             connected=frozenset(route for route in network.routes if route.protocol == KERNEL),
             sysctls=values,
             loopback_up=any(link.up for link in network.links if link.name == "lo"),
-            metadata=listener is not None and not taken,
+            metadata=listener in self._sockets_of_proxy,
+            metadata_ipv6=ipv6_listener in self._sockets_of_proxy,
             port_taken=taken,
             forwards_ipv6=forwards_ipv6,
             agents_proxy=agent.metadata_proxy_of(place.router_id) if taken else None,
@@ -313,10 +318,15 @@ def _is_of(router_id: str, attachment: Optional[Attachment], expected: bool) -> 
 
 
 def _addresses(device: str, network: rtnetlink.Network, desired: Optional[RouterState]) -> Iterable[rtnetlink.Address]:
-    """Addresses without those that the kernel makes by itself: link-local, and from RAs, which nobody asks for."""
+    """Addresses without those that the kernel makes by itself: link-local, and from RAs, which nobody asks for. It would not
+    make the one for metadata.
+    """
     by_ra = device.startswith(EXTERNAL_PREFIX)
     wanted = desired.addresses.get(device, ()) if desired is not None else ()
     for address in network.addresses[device]:
+        if address.link_local and is_metadata_address(address.text):
+            yield address._replace(odd=oddities(address.odd))
+            continue
         of_kernel = address.link_local or (by_ra and address.dynamic and address.text not in wanted)
         if ":" not in address.text or not of_kernel:
             yield address

@@ -137,7 +137,9 @@ class Planner:
             observed = replace(observed, metadata=False)  # the proxy lets go of a router wherever it is
         served = self._serve(router_id, state, observed, problems)
         begins = any(isinstance(operation, Serve) for operation in served)
-        state = replace(state, metadata=state.metadata and (begins or self._is_served(router_id, observed)))
+        metadata = state.metadata and (begins or self._is_served(router_id, observed))
+        ipv6 = metadata and state.metadata_ipv6 and (begins or not observed.port_taken)
+        state = replace(state, metadata=metadata, metadata_ipv6=ipv6)
         freed.sort(key=rank)
         shared.sort(key=rank)
         return RouterPlan(
@@ -233,11 +235,13 @@ class Planner:
 
     def _serve(self, router_id: str, state: RouterState, observed: RouterState, problems: List[str]) -> Tuple[Operation, ...]:
         ended = end_agents_proxy(router_id, observed)
-        if not state.metadata or self._is_served(router_id, observed):
+        served = self._is_served(router_id, observed)
+        if not state.metadata or (served and not observed.port_taken):
             return ended
         problem = self.proxy.cannot_serve(router_id, observed.port_taken and not ended)
         if problem is not None:
             problems.append(problem)
+        if problem is not None or served:
             return ended
         action = "metadata proxy listens for router %s" % router_id
         return (*ended, Serve(self.options.namespace_of(router_id), (action,), router_id))

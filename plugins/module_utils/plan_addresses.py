@@ -9,14 +9,16 @@ from __future__ import annotations
 import ipaddress
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from .metadata_ipv6 import PREFERRED, is_metadata_address
 from .operations import Ip, Operation
 from .state import IPV4, IPV6, RouterState
 
 # What the kernel changes of an address that is there. Of others, it must go and come again.
-_CHANGEABLE = {IPV4: ("dynamic", "deprecated", "metric"), IPV6: ("dynamic", "deprecated", "noprefixroute")}
+_CHANGEABLE = {IPV4: ("dynamic", "deprecated", "metric"), IPV6: ("dynamic", "deprecated", "noprefixroute", PREFERRED)}
 _IN_WORDS = {
     "dynamic": "a lifetime",
     "deprecated": "no preferred lifetime",
+    PREFERRED: "a preferred lifetime",
     "noprefixroute": "no route to its network",
     "dadfailed": "failed duplicate address detection",
     "first": "the place of another, the first of its network",
@@ -108,6 +110,7 @@ def _put(namespace: Optional[str], verb: str, device: str, address: str, odd: Se
     # No duplicate address detection: it would keep a router's address from answering for a second or two, and on a
     # router that moves from another node it would find that node and give the address up for good.
     options = " nodad" if ":" in address else "" if address.endswith("/32") else " broadcast +"
+    options += " preferred_lft 0" if is_metadata_address(address) else ""
     done = "address %s added to %s" % (address, device)
     if odd:
         had = " and ".join(_IN_WORDS.get(word, word) for word in odd)

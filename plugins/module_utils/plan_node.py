@@ -301,11 +301,13 @@ class _Run:
         """Whether the metadata proxy is to be started, reloaded or ended, and what it is told."""
         proxy = self.proxy
         done = {change.router_id: change for change in self.plan.changes if change.error is None}
-        lines = {**self._lines_of_others(done), **{i: proxy.line(i) for i, change in done.items() if change.after.metadata}}
+        own = {i: change.after for i, change in done.items() if change.after.metadata}
+        lines = {**self._lines_of_others(done), **{i: proxy.line(i, after.metadata_ipv6) for i, after in own.items()}}
         self.plan.proxy_after = proxy.render(lines)
         if self.plan.proxy_after:
             action = "reloaded" if proxy.running else "started"
-            listening = all(done[i].before.metadata for i in lines if i in done and i in proxy.routers)
+            served = (done[i] for i in lines if i in done and i in proxy.routers)
+            listening = all(change.before.serves(change.after) for change in served)
             if proxy.running and proxy.loaded and listening and proxy.text == self.plan.proxy_after:
                 return ()
         elif proxy.running or proxy.text:
@@ -322,5 +324,6 @@ class _Run:
         if self.proxy.running and not self.proxy.lines:
             others = [place for place in others if place.namespace is not None]
             served = self.observer.observe(others, {})
-            return {p.router_id: self.proxy.line(p.router_id) for p in others if getattr(served[p], "metadata", False)}
+            states = {p.router_id: served[p] for p in others if getattr(served[p], "metadata", False)}
+            return {i: self.proxy.line(i, state.metadata_ipv6) for i, state in states.items()}
         return {place.router_id: self.proxy.lines[place.router_id] for place in others if place.router_id in self.proxy.lines}

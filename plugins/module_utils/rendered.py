@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Type
 
 from .desired import desired_state
 from .interface_drivers.driver import InterfaceDriver
+from .metadata_ipv6 import devices_with_metadata_v6
 from .operations import Ip, Operation, Ovs, RestoreRules, SetSysctl
 from .options import Options
 from .plan import Planner
@@ -44,7 +45,9 @@ def rendered(data: object, options: Options, kind: Type[InterfaceDriver]) -> Dic
     failed = ["router %s: %s" % (router["id"], router["error"]) for router in routers if "error" in router]
     result: Dict[str, Any] = {"changed": False, "rendered": routers}
     if upstream is not None:
-        result["metadata_proxy"] = proxy.render({router.id: proxy.line(router.id) for router in chosen})
+        result["metadata_proxy"] = proxy.render(
+            {router.id: proxy.line(router.id, bool(devices_with_metadata_v6(router))) for router in chosen}
+        )
     return {**result, "failed": True, "msg": "\n".join(failed)} if failed else result
 
 

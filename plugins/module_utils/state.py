@@ -141,8 +141,8 @@ class RouterState:
     ``addresses``: device name -> addresses with prefix length, in order. ``odd_addresses``: device name and address -> in
     what an address that is there is not as a run makes it. ``connected``: routes that the kernel makes with addresses.
     ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
-    proxy listens; ``port_taken``: whether somebody else does; ``agents_proxy``: the process of the L3 agent, if it is
-    that which does. ``foreign``: what is in the
+    proxy listens, and ``metadata_ipv6``: for IPv6 too; ``port_taken``: whether somebody else does; ``agents_proxy``: the
+    process of the L3 agent, if it is that which does. ``foreign``: what is in the
     namespace and not ours, in words; ``foreign_defaults``: address families that have a default route which is not ours.
     ``forwards_ipv6``: whether the node does, where that is not ours to say. ``dead``: the namespace's name is there and
     nothing behind it.
@@ -159,12 +159,17 @@ class RouterState:
     firewall: Mapping[int, Tables] = field(default_factory=dict)
     loopback_up: bool = False
     metadata: bool = False
+    metadata_ipv6: bool = False
     port_taken: bool = False
     agents_proxy: Optional[int] = None
     foreign: Tuple[str, ...] = ()
     foreign_defaults: FrozenSet[int] = frozenset()
     forwards_ipv6: bool = True
     dead: bool = False
+
+    def serves(self, wanted: RouterState) -> bool:
+        """Whether the metadata proxy listens as it is wanted to, where it is."""
+        return self.metadata and (self.metadata_ipv6 or not wanted.metadata_ipv6)
 
     def without_devices(self, names: AbstractSet[str]) -> RouterState:
         """The same without some devices, and without the addresses and routes that need them."""

@@ -69,6 +69,30 @@ def remove(node: Node, routers: list[dict[str, Any]]) -> dict[str, Any]:
     return run_engine(node, [])
 
 
+UPSTREAM = "127.0.0.1:80"  # where nobody need be
+
+
+def with_ipv6(routers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The routers, each with an IPv6 address on one of its two internal networks."""
+    for router in routers:
+        router["interfaces"][0]["addresses"].append("2001:db8::1/64")
+    return routers
+
+
+def build_with_metadata(node: Node, routers: list[dict[str, Any]]) -> dict[str, Any]:
+    return run_engine(node, routers, metadata_upstream=UPSTREAM)
+
+
+def build_with_metadata_by_ipv6(node: Node, routers: list[dict[str, Any]]) -> dict[str, Any]:
+    return build_with_metadata(node, with_ipv6(routers))
+
+
+def check_with_metadata_by_ipv6(node: Node, routers: list[dict[str, Any]]) -> dict[str, Any]:
+    build_with_metadata_by_ipv6(node, routers)
+    build_with_metadata(node, routers)
+    return build_with_metadata(node, routers)
+
+
 def per_router(run: Run) -> dict[str, float]:
     """What a router more costs: processes by command, and lines of ``ip``."""
     costs = []
@@ -86,6 +110,10 @@ def per_router(run: Run) -> dict[str, float]:
     [
         # One ip for all outsides (32 routers at once); 10 lines there, 13 inside.
         (build, {"ip": 1, "iptables-restore": 1, "lines of ip": 23}),
+        (build_with_metadata, {"ip": 1, "iptables-restore": 1, "lines of ip": 23}),
+        # The address, that for metadata, and the rules that lead to the proxy.
+        (build_with_metadata_by_ipv6, {"ip": 1, "iptables-restore": 1, "ip6tables-restore": 1, "lines of ip": 25}),
+        (check_with_metadata_by_ipv6, {}),
         (first_check, {"iptables-save": 1, "ip6tables-save": 1}),
         (check, {}),
         (move_a_floating_ip, {"iptables-save": 1, "ip6tables-save": 1, "iptables-restore": 1, "conntrack": 1}),

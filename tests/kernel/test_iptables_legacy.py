@@ -36,6 +36,17 @@ def test_legacy_iptables_converges_repairs_and_cleans_up(node: Node) -> None:
     node.run(*NAMESPACE, "iptables", "-t", "nat", "-D", "l3-snat", "-j", "l3-float-snat")
     [entry] = run_engine(node, [router()])["routers"]
     assert entry["actions"] == ["rule added to chain l3-snat of table nat: -j l3-float-snat"]
+    with_metadata = {"metadata_upstream": "127.0.0.1:80"}
+    assert "failed" not in run_engine(node, [router()], **with_metadata)
+    assert not run_engine(node, [router()], **with_metadata)["changed"]
+    node.run(*NAMESPACE, "ip6tables", "-F", "l3-INPUT")
+    [entry] = run_engine(node, [router()], **with_metadata)["routers"]
+    assert entry["actions"] == [
+        f"rule added to chain l3-INPUT of table filter (IPv6): -p tcp -m tcp --dport 9697 -m conntrack ! {match} -j DROP"
+        for match in ("--ctstate DNAT", "--ctorigdst fe80::a9fe:a9fe")
+    ]
+    run_engine(node, [router()])
+    assert "l3-" not in node.run(*NAMESPACE, "ip6tables-legacy-save").stdout
     run_engine(node, [router(gateway=None, floating_ips=[])])
     assert "l3-" not in node.run(*NAMESPACE, "iptables-legacy-save").stdout
 

@@ -41,6 +41,12 @@ def changed() -> dict[str, Any]:
     return data
 
 
+def with_ipv6(number: int) -> dict[str, Any]:
+    data = small_router(number)
+    data["interfaces"][0]["addresses"].append("2001:db8:1::1/64")
+    return data
+
+
 CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], bool, bool]] = {
     # from, to, with metadata before and after
     "build": ([], [router()], False, False),
@@ -49,6 +55,8 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], bool, bool]] 
     "metadata comes": ([small_router(1)], [small_router(1), small_router(2)], False, True),
     "metadata stays for others": ([small_router(1), small_router(2)], [small_router(2)], True, True),
     "metadata goes": ([small_router(1)], [small_router(1)], True, False),
+    "metadata by IPv6 comes": ([small_router(1)], [with_ipv6(1)], True, True),
+    "metadata by IPv6 goes": ([with_ipv6(1)], [with_ipv6(1)], True, False),
 }
 
 

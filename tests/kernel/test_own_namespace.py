@@ -120,6 +120,11 @@ def test_packets_go_through_it(host: Node) -> None:
     fetched = plain.run("curl", "--silent", "--max-time", "3", "http://169.254.169.254/latest/meta-data/").stdout
     assert '"r1"' in fetched
     assert plain.run("curl", "--silent", "--max-time", "1", "http://10.0.0.1:9697/", check=False).returncode != 0
+    plain.run("ip", "address", "add", "fe80::7/64", "dev", "eth0", "nodad")
+    fetched = plain.run("curl", "--silent", "--max-time", "3", "http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/").stdout
+    assert '"r1"' in fetched
+    direct = "http://[fe80::a9fe:a9fe%25eth0]:9697/"
+    assert plain.run("curl", "--silent", "--max-time", "1", direct, check=False).returncode != 0
     assert run(host, router(), **METADATA)["changed"] is False
 
 

@@ -259,7 +259,7 @@ def test_a_port_that_somebody_else_has_fails_that_router_alone(served: Node) -> 
 
 def test_rendered_has_the_configuration(node: Node) -> None:
     result = run(node, router(), state="rendered")
-    assert "    bind 0.0.0.0:9697 namespace qrouter-r1 name r1\n" in result["metadata_proxy"]
+    assert "    bind 0.0.0.0:9697,:::9697 v6only namespace qrouter-r1 name r1\n" in result["metadata_proxy"]
 
 
 def test_a_namespace_that_vanished_does_not_keep_the_proxy_from_others(served: Node) -> None:

@@ -23,6 +23,7 @@ TCP = [1, 22, 53, 80, 111, 443, 2375, 6640, 6653, 8775, 9697, 9797, 32768]
 UDP = [53, 67, 111, 123, 161, 500, 514, 546, 4789, 6081, 9697]
 INSIDE = ["10.0.0.1", "10.0.1.1", "2001:db8:1::1"]
 OUTSIDE = ["203.0.113.10", "2001:db8:e::10"]
+METADATA_V6 = "fe80::a9fe:a9fe%eth0"
 ELSEWHERE = ["169.254.169.254", NODE, NODE6]
 
 # What listens on the node itself, on all of its addresses, and answers.
@@ -56,11 +57,13 @@ addresses, tcp, udp = json.loads(sys.argv[1])
 poll, waiting, answered = select.poll(), {}, []
 for address in addresses:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    host, _percent, device = address.partition("%")
+    scope = (0, socket.if_nametoindex(device)) if device else ()
     for kind, ports, event in ((socket.SOCK_STREAM, tcp, select.POLLOUT), (socket.SOCK_DGRAM, udp, select.POLLIN)):
         for port in ports:
             peer = socket.socket(family, kind | socket.SOCK_NONBLOCK)
             try:
-                peer.connect_ex((address, port))
+                peer.connect_ex((host, port, *scope))
                 if kind == socket.SOCK_DGRAM:
                     peer.send(b"?" * 48)
             except OSError:
@@ -162,6 +165,13 @@ def stranger(node: Node) -> Machine:
     return Machine(node, "outside", "br-ex", ["203.0.113.1/16", "2001:db8:e::1/64"], routes)
 
 
+def link_local(node: Node) -> list[str]:
+    """The addresses that the router has on one of its links alone, as they are asked for from there."""
+    devices = json.loads(node.run("ip", "-n", "qrouter-r1", "-json", "-6", "address", "show", "scope", "link").stdout)
+    own = {address["local"] for device in devices for address in device.get("addr_info", ()) if "local" in address}
+    return sorted({f"{address}%eth0" for address in own} - {METADATA_V6})
+
+
 def reached(machine: Machine, addresses: list[str]) -> list[str]:
     """What answers, as "tcp ADDRESS PORT"."""
     done = machine.run(PYTHON, "-c", _SCAN, json.dumps([addresses, TCP, UDP]))
@@ -189,7 +199,8 @@ def test_a_scan_from_inside_finds_metadata_and_nothing_else(guarded: Node) -> No
     converge(guarded, router(), small_router(1))
     machine = tenant(guarded)
     others = ["203.0.113.31", "203.0.213.31"]  # another router's, and a floating IP there
-    assert reached(machine, [*INSIDE, *OUTSIDE, "203.0.113.20", *ELSEWHERE, *others]) == ["tcp 169.254.169.254 80"]
+    scanned = [*INSIDE, *OUTSIDE, "203.0.113.20", METADATA_V6, *link_local(guarded), *ELSEWHERE, *others]
+    assert reached(machine, scanned) == ["tcp 169.254.169.254 80", f"tcp {METADATA_V6} 80"]
     assert came_to(guarded) == 0
     assert [address for address in (*INSIDE, *OUTSIDE) if not machine.pings(address)] == []
 
@@ -197,7 +208,8 @@ def test_a_scan_from_inside_finds_metadata_and_nothing_else(guarded: Node) -> No
 def test_a_scan_from_outside_finds_nothing(guarded: Node) -> None:
     converge(guarded, router(), small_router(1))
     host = stranger(guarded)
-    assert reached(host, [*INSIDE, *OUTSIDE, "203.0.113.20", "203.0.113.31", *ELSEWHERE]) == []
+    scanned = [*INSIDE, *OUTSIDE, "203.0.113.20", "203.0.113.31", METADATA_V6, *link_local(guarded), *ELSEWHERE]
+    assert reached(host, scanned) == []
     assert came_to(guarded) == 0
     assert host.pings("203.0.113.10")
 

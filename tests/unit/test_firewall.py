@@ -116,7 +116,7 @@ def test_the_first_address_of_ipv4_is_the_source() -> None:
     )
 
 
-def test_ipv6_is_never_translated() -> None:
+def test_ipv6_is_not_translated() -> None:
     assert rules()[IPV6] == {}
 
 
@@ -130,9 +130,34 @@ ONLY_REDIRECTED = {
 }
 
 
+# Of IPv6 nothing else is translated.
+METADATA_V6 = {
+    "nat": {
+        "PREROUTING": (":ACCEPT", "-j l3-PREROUTING"),
+        "l3-PREROUTING": ("-d fe80::a9fe:a9fe/128 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697",),
+    },
+    "filter": {
+        "INPUT": (":ACCEPT", "-j l3-INPUT"),
+        "l3-INPUT": (
+            "-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",
+            "-p tcp -m tcp --dport 9697 -m conntrack ! --ctorigdst fe80::a9fe:a9fe -j DROP",
+        ),
+    },
+}
+
+
 def test_metadata_is_redirected_before_anything_else_and_its_port_closed_to_all_others() -> None:
     chains = {**FULL, "l3-PREROUTING": (REDIRECT, *FULL["l3-PREROUTING"])}
-    assert rules(metadata_port=9697) == {IPV4: {"nat": {**JUMPS, **chains}, "filter": ONLY_REDIRECTED}, IPV6: {}}
+    expected = {IPV4: {"nat": {**JUMPS, **chains}, "filter": ONLY_REDIRECTED}, IPV6: METADATA_V6}
+    assert rules(metadata_port=9697) == expected
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["no IPv6 inside", "its port is down"])
+def test_without_ipv6_inside_there_are_no_rules_for_it(number: int) -> None:
+    data = router(routes=[])
+    data["interfaces"][0].update([{"addresses": ["10.0.0.1/24"]}, {"admin_state_up": False}][number])
+    found = rule_sets(parsed(data), 9697)
+    assert (found[IPV6], found[IPV4]["filter"]) == ({}, ONLY_REDIRECTED)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +167,7 @@ def test_metadata_is_redirected_before_anything_else_and_its_port_closed_to_all_
 )
 def test_metadata_needs_no_gateway_and_no_nat(changes: dict[str, Any]) -> None:
     nat = {"PREROUTING": (":ACCEPT", "-j l3-PREROUTING"), "l3-PREROUTING": (REDIRECT,)}
-    expected = {IPV4: {"nat": nat, "filter": ONLY_REDIRECTED}, IPV6: {}}
+    expected = {IPV4: {"nat": nat, "filter": ONLY_REDIRECTED}, IPV6: METADATA_V6}
     assert rule_sets(parsed(router(**changes)), 9697) == expected
 
 

@@ -21,7 +21,7 @@ DEVICES = ("qr-+", "qg-+")
 
 def tables(metadata_port: int | None = None, **changes: Any) -> dict[str, Chains]:
     found = rule_sets(parsed(router(**changes)), metadata_port, own_namespace=True)
-    assert found[IPV6] == {}
+    assert (found[IPV6] == {}) is (metadata_port is None)
     return dict(found[IPV4])
 
 
@@ -87,6 +87,30 @@ def test_metadata_is_let_in_though_the_node_closes_what_it_does_not_know() -> No
             "-p tcp -m tcp --dport 9697 -m conntrack ! --ctorigdst 169.254.169.254 -j DROP",
             "-i qr-+ -p tcp -m tcp --dport 9697 -m conntrack --ctstate DNAT -j ACCEPT",
         ),
+    }
+
+
+def test_metadata_by_ipv6_is_let_in_likewise_and_kept_from_the_bridges() -> None:
+    zone = "-j CT --zone 65001"
+    assert rule_sets(parsed(router()), 9697, own_namespace=True)[IPV6] == {
+        "nat": {
+            "PREROUTING": (":ACCEPT", *(f"-i {device} -j l3-PREROUTING" for device in DEVICES)),
+            "l3-PREROUTING": ("-d fe80::a9fe:a9fe/128 -i qr-+ -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9697",),
+        },
+        "raw": {
+            "PREROUTING": (":ACCEPT", "-j l3-PREROUTING"),
+            "OUTPUT": (":ACCEPT", "-j l3-OUTPUT"),
+            "l3-PREROUTING": tuple(f"-i {device} {zone}" for device in DEVICES),
+            "l3-OUTPUT": tuple(f"-o {device} {zone}" for device in DEVICES),
+        },
+        "filter": {
+            "INPUT": (":ACCEPT", "-j l3-INPUT"),
+            "l3-INPUT": (
+                "-p tcp -m tcp --dport 9697 -m conntrack ! --ctstate DNAT -j DROP",
+                "-p tcp -m tcp --dport 9697 -m conntrack ! --ctorigdst fe80::a9fe:a9fe -j DROP",
+                "-i qr-+ -p tcp -m tcp --dport 9697 -m conntrack --ctstate DNAT -j ACCEPT",
+            ),
+        },
     }
 
 

@@ -61,6 +61,21 @@ def test_for_no_router_there_is_no_text(upstream: Upstream | None) -> None:
 
 
 @pytest.mark.parametrize(
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "bind 0.0.0.0:9697,:::9697 v6only namespace qrouter-r.1 name r.1"),
+        ({"metadata_port": 80, "use_namespaces": False}, "bind 0.0.0.0:80,:::80 v6only name r.1"),
+    ],
+)
+def test_for_ipv6_it_listens_on_a_socket_of_its_own(options: dict[str, Any], line: str) -> None:
+    """One for both families would have ::ffff:10.0.0.5 for a client's address."""
+    found = proxy(**options)
+    text = found.render({"r.1": found.line("r.1", ipv6=True)})
+    assert lines(text, "bind") == [line]
+    assert proxy(text=text).lines == {"r.1": f"    {line}"}
+
+
     ("options", "binds"),
     [
         ({}, ["bind 0.0.0.0:9697 namespace qrouter-r.1 name r.1", "bind 0.0.0.0:9697 namespace qrouter-r2 name r2"]),

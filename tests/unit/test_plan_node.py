@@ -197,6 +197,30 @@ def test_a_proxy_that_does_not_listen_where_it_was_told_to_is_told_again(run: Pl
     assert (told(plan), plan.proxy_after) == (["metadata proxy reloaded"], plan.proxy.text if plan.proxy else None)
 
 
+WITH_IPV6 = {"id": "r1", "interfaces": [{"id": "p1", "network_id": "web-network", "addresses": ["2001:db8::1/64"]}]}
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_proxy_that_does_not_listen_for_ipv6_is_told_again(
+    run: PlanRun, monkeypatch: pytest.MonkeyPatch, was_told: bool, listens: bool
+) -> None:
+    monkeypatch.setattr(f"{__name__}.data", lambda *_ids: [WITH_IPV6])
+    proxy = MetadataProxy(Options("bridge", metadata_upstream=UPSTREAM), Upstream.unseen(UPSTREAM))
+    state = replace(converged(WITH_IPV6, metadata_upstream=UPSTREAM), metadata_ipv6=listens)
+    plan = run(["r1"], {"r1": state}, text=proxy.render({"r1": proxy.line("r1", ipv6=was_told)}), running=True)
+    assert told(plan) == ([] if was_told and listens else ["metadata proxy reloaded"])
+    assert plan.changes[0].plan.operations == ()
+    assert lines_of(plan.proxy_after) == {"r1": proxy.line("r1", ipv6=True)}
+
+
+def test_lines_of_a_proxy_without_files_are_known_by_its_sockets(run: PlanRun) -> None:
+    on_node = {"r1": serving("r1"), "r2": replace(serving("r2"), metadata_ipv6=True), "r3": serving("r3"), "r4": plain("r4")}
+    plan = run(["r1"], on_node, state="replaced", text="", running=True)
+    lines = {f"r{number}": plan.proxy.line(f"r{number}", ipv6=number == 2) for number in (1, 2, 3)}
+    assert lines_of(plan.proxy_after) == lines
+
+
 def test_a_router_that_is_not_part_of_the_run_and_has_no_namespace_any_more_is_let_go_of(run: PlanRun) -> None:
     on_node = {"r1": serving("r1"), "r2": serving("r2")}
     plan = run(["r1"], on_node, state="replaced", served=["r1", "r2"], dead=["r2"])
@@ -257,11 +281,11 @@ def test_a_router_in_two_places_goes_from_both_and_is_told_of_once(
     plan = run(given, {**on_node, **OTHERS}, state=state, served=["r1", "r2", "r3"])
     [change] = [change for change in plan.changes if change.router_id == "r1"]
     assert sorted(steps(change.plan)[:2]) == ["unserve r1 in None", "unserve r1 in qrouter-r1"]
-    assert sorted(steps(change.plan)[2:-1]) == [
+    assert sorted(steps(change.plan)[2:-2]) == [
         *(f"link delete dev tap{port}" for port in ("aaaa0000-ex", "bbbb0000-we", "cccc0000-db")),
         "netns delete qrouter-r1",
     ]
-    assert steps(change.plan)[-1] == "rules of IPv4"
+    assert steps(change.plan)[-2:] == ["rules of IPv4", "rules of IPv6"]
     assert (change.error, change.after) == (None, ABSENT)
     assert change.before in on_node.values()
     assert len(change.plan.actions) == len(set(change.plan.actions))
@@ -274,6 +298,7 @@ def test_a_router_in_two_places_goes_from_the_one_that_it_is_not_to_be_in(run: P
     assert [line for line in steps(change.plan) if "serve" not in line] == [
         *(f"link delete dev tap{port}" for port in ("bbbb0000-we", "cccc0000-db", "aaaa0000-ex")),
         "rules of IPv4",
+        "rules of IPv6",
     ]
     assert (change.before, change.after) == (serving("r1"), serving("r1"))
     assert binds(plan) == ["r1"]

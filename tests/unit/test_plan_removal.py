@@ -136,9 +136,11 @@ def test_in_the_nodes_own_namespace_devices_and_rules_go_one_by_one() -> None:
 
 def test_in_the_nodes_own_namespace_no_table_but_those_with_rules_of_ours_is_written() -> None:
     state = converged(router(), metadata_upstream="unix:/run/metadata.sock")
-    [rules] = [operation for operation in removed(None, state) if isinstance(operation, RestoreRules)]
-    assert [line for line in rules.text.splitlines() if line.startswith("*")] == ["*filter", "*nat"]
-    assert not [line for line in rules.text.splitlines() if line.startswith((":", "-A", "-I"))]
+    rules = [operation for operation in removed(None, state) if isinstance(operation, RestoreRules)]
+    assert [operation.family for operation in rules] == [4, 6]
+    for operation in rules:
+        assert [line for line in operation.text.splitlines() if line.startswith("*")] == ["*filter", "*nat"]
+        assert not [line for line in operation.text.splitlines() if line.startswith((":", "-A", "-I"))]
 
 
 def test_ipv6_rules_of_ours_go_too_and_are_called_so() -> None:

@@ -92,9 +92,14 @@ def test_metadata_comes_with_the_configuration_of_its_proxy() -> None:
     options: dict[str, Any] = {"metadata_upstream": UPSTREAM, "handle_internal_only_routers": False}
     result = render(router(), {"id": "r2"}, small_router(3, admin_state_up=False), **options)
     proxy = MetadataProxy(Options("bridge", **options), Upstream.unseen(UPSTREAM))
-    assert result["metadata_proxy"] == proxy.render({"r1": proxy.line("r1")})
+    assert result["metadata_proxy"] == proxy.render({"r1": proxy.line("r1", ipv6=True)})
+    assert "-d fe80::a9fe:a9fe/128 -i qr-+" in result["rendered"][0]["rules"]["ip6tables-restore"]
+    line = "ip -n qrouter-r1 address add fe80::a9fe:a9fe/128 nodad preferred_lft 0 dev qr-bbbb0000-we"
+    assert line in result["rendered"][0]["commands"]
     assert "-j REDIRECT --to-ports 9697" in result["rendered"][0]["rules"]["iptables-restore"]
-    assert "metadata_proxy" not in render(router())
+    without = render(router())
+    assert "metadata_proxy" not in without
+    assert "fe80::a9fe:a9fe" not in str(without)
 
 
 @pytest.mark.parametrize(

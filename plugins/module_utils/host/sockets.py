@@ -14,11 +14,13 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from typing import Optional
+from typing import Dict, Mapping, Optional
 
+from ..state import IPV4, IPV6
 from .netlink import SOCK_DIAG, Netlink, understood
 
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY of linux/sock_diag.h
+_FAMILIES = {IPV6: socket.AF_INET6, IPV4: socket.AF_INET}
 _LISTEN = 10  # TCP_LISTEN of net/tcp_states.h
 _REQUEST = struct.Struct("=BBBBI48x")  # inet_diag_req_v2
 _ENTRY = struct.Struct(">4xH62x4s")  # inet_diag_msg: of it the port, and the inode in the machine's order
@@ -26,25 +28,33 @@ _ENTRY = struct.Struct(">4xH62x4s")  # inet_diag_msg: of it the port, and the in
 
 def listener(port: int) -> Optional[str]:
     """The inode of a TCP socket that listens on this port, on whatever address; None when there is none."""
+    found = listeners(port)
+    return found.get(IPV4, found.get(IPV6))
+
+
+def listeners(port: int) -> Mapping[int, str]:
+    """The inodes of TCP sockets that listen on this port, on whatever address, by address family."""
     found = {}
     try:
         with Netlink(SOCK_DIAG) as diag, understood():
-            for family in (socket.AF_INET6, socket.AF_INET):
-                for body in diag.dump(_BY_FAMILY, _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)):
-                    number, inode = _ENTRY.unpack_from(body)
-                    found[number] = str(int.from_bytes(inode, sys.byteorder))
+            for family, number in _FAMILIES.items():
+                for body in diag.dump(_BY_FAMILY, _REQUEST.pack(number, socket.IPPROTO_TCP, 0, 0, 1 << _LISTEN)):
+                    entry, inode = _ENTRY.unpack_from(body)
+                    if entry == port:
+                        found[family] = str(int.from_bytes(inode, sys.byteorder))
     except OSError:
-        return listed_listener(port)
-    return found.get(port)
+        return listed_listeners(port)
+    return found
 
 
-def listed_listener(port: int) -> Optional[str]:
+def listed_listeners(port: int) -> Mapping[int, str]:
     """The same from the kernel's list (proc_net_tcp.rst)."""
     end = ":%04X" % port
-    for file in ("tcp", "tcp6"):
+    found: Dict[int, str] = {}
+    for family, file in ((IPV4, "tcp"), (IPV6, "tcp6")):
         with suppress(FileNotFoundError), open("/proc/thread-self/net/" + file, encoding="ascii") as lines:
             for line in lines:
                 words = line.split()
                 if words[3] == "%02X" % _LISTEN and words[1].endswith(end):
-                    return words[9]
-    return None
+                    found.setdefault(family, words[9])
+    return found

@@ -23,7 +23,7 @@ from ..options import Options
 
 CONNECT_TIMEOUT = 1.0  # seconds that an upstream has to take a connection, before it is called unreachable
 SHARED_MODE = stat.S_IWOTH  # who may connect to a socket must be allowed to write to it (unix(7))
-_BIND = re.compile(r"^ +bind \S+(?: namespace \S+)? name (\S+)$", re.MULTILINE)
+_BIND = re.compile(r"^ +bind \S+(?: v6only)?(?: namespace \S+)? name (\S+)$", re.MULTILINE)
 _LINES = re.compile(r"^ +bind .*(?:\n +bind .*)*$", re.MULTILINE)
 _IDENTITY = re.compile(r"^ +uid ([0-9]{1,10})\n +gid ([0-9]{1,10})$", re.MULTILINE)
 _SERVER = re.compile(r"^ +server metadata (\S+)$", re.MULTILINE)
@@ -181,10 +181,13 @@ class MetadataProxy:
             identity=(int(identity.group(1)), int(identity.group(2))) if identity else upstream.identity,
         )
 
-    def line(self, router_id: str) -> str:
-        """The line that has the process listen for a router of this run."""
+    def line(self, router_id: str, ipv6: bool = False) -> str:
+        """The line that has the process listen for a router of this run, for IPv6 too or for IPv4 alone."""
         place = " namespace " + namespace_name(router_id) if self.options.use_namespaces else ""
-        return "    bind 0.0.0.0:%d%s name %s" % (self.options.metadata_port, place, router_id)
+        port = self.options.metadata_port
+        # One socket for both would take clients of IPv4 for ::ffff:ADDRESS.
+        sockets = "0.0.0.0:%d,:::%d v6only" % (port, port) if ipv6 else "0.0.0.0:%d" % port
+        return "    bind %s%s name %s" % (sockets, place, router_id)
 
     def warnings(self) -> List[str]:
         """What the operator should know though routers are converged."""
