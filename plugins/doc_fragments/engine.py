@@ -76,6 +76,14 @@ options:
       - On internal networks where a router has an IPv6 address, it is asked by C(http://[fe80::a9fe:a9fe%25eth0]) too.
       - Without it there is no metadata service.
     type: str
+  metadata_rate_limit:
+    description:
+      - How many requests for metadata a client may make; beyond that it gets the HTTP status 429. A client is an address behind
+        a router. Without it there is no limit.
+      - C(base_query_rate_limit) requests may come within C(base_window_duration) seconds, and C(burst_query_rate_limit) within
+        C(burst_window_duration). One of the limits, or both, which a request must be within then. A window is of 10 seconds when
+        it is not given.
+    type: dict
   metadata_port:
     description: The TCP port of the metadata proxy in each router's namespace. It is closed to direct access.
     type: int

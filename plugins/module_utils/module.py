@@ -29,6 +29,7 @@ ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "metadata_upstream": {"type": "str"},
     "ipv6_gateway": {"type": "str"},
     "clamp_mss_to_pmtu": {"type": "bool", "default": False},
+    "metadata_rate_limit": {"type": "dict"},
     "use_namespaces": {"type": "bool", "default": True},
     "send_arp_for_ha": {"type": "int", "default": 3},
     "lock_timeout": {"type": "float", "default": 60.0},

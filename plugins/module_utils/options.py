@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple, Union
 
 from .addresses import parse_address
 from .errors import InvalidOption
 from .fields import ID, ID_RULE
+from .metadata_rate_limit import Window, parse_rate_limit
 from .model import NETWORK_ID_SHOWN, namespace_name
 from .shown import shown
 
@@ -60,6 +61,7 @@ class Options:
     metadata_upstream: Optional[str] = None
     ipv6_gateway: Optional[str] = None
     clamp_mss_to_pmtu: bool = False
+    metadata_rate_limit: Optional[Tuple[Window, ...]] = None
     send_arp_for_ha: int = 3
     use_namespaces: bool = True
     router_id: Optional[str] = None
@@ -262,6 +264,7 @@ _PARSED: Dict[str, Callable[[Any], Any]] = {
     "metadata_upstream": _metadata_upstream,
     "ipv6_gateway": _ipv6_gateway,
     "clamp_mss_to_pmtu": _truth("clamp_mss_to_pmtu"),
+    "metadata_rate_limit": parse_rate_limit,
     "confirm_timeout": _confirm_timeout,
     "protected_routers": _protected_routers,
     "send_arp_for_ha": _send_arp_for_ha,

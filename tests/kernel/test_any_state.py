@@ -53,10 +53,12 @@ class Step:
     killed: int | None
 
     def options(self, driver: str) -> dict[str, Any]:
+        limit = {"base_query_rate_limit": len(self.routers)} if self.metadata and self.routers else None
         return {
             "interface_driver": driver,
             "vlan_tags": TAGS,
             "metadata_upstream": "127.0.0.1:80" if self.metadata else None,
+            "metadata_rate_limit": limit,
             "clamp_mss_to_pmtu": self.clamping,
             "ipv6_gateway": self.ipv6_gateway,
         }
@@ -130,10 +132,17 @@ def compare(nodes: Nodes, step: Step) -> None:
     """The kernel has what it has on the node where nothing was before, and gives the data back."""
     walking, fresh = nodes.walking, nodes.fresh
     assert differences(asked_for(snapshot(fresh), step), asked_for(snapshot(walking), step)) == []
+    assert configuration(fresh) == configuration(walking)
     gathered = run_engine(walking, None, "gathered", interface_driver=nodes.driver)["gathered"]
     assert comparable(gathered, step.routers) == expected(step.routers, step.ipv6_gateway)
     to_do = actions(run_engine(walking, gathered, check=True, **step.options(nodes.driver)))
     assert sorted(to_do) == (compare_switches(nodes, step, gathered) if nodes.driver == "openvswitch" else [])
+
+
+def configuration(node: Node) -> str | None:
+    """What the metadata proxy was told."""
+    file = node.file("/run/netnode-l3/metadata-proxy.cfg")
+    return file.read_text(encoding="utf-8") if file.exists() else None
 
 
 def compare_switches(nodes: Nodes, step: Step, gathered: list[Router]) -> list[str]:

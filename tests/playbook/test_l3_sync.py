@@ -31,8 +31,8 @@ PLAYBOOK = """
 """
 
 
-def sync(node: Node, routers: Any, playbook: str = "netnode.l3.sync", *arguments: str) -> Play:
-    variables = {"l3_sync_routers": routers, "l3_sync_interface_driver": "bridge"}
+def sync(node: Node, routers: Any, playbook: str = "netnode.l3.sync", *arguments: str, **others: Any) -> Play:
+    variables = {"l3_sync_routers": routers, "l3_sync_interface_driver": "bridge", **others}
     return run_playbook(playbook, [node], *arguments, host_vars={"node": variables})
 
 
@@ -86,6 +86,18 @@ def test_text_that_is_no_list_of_routers_touches_nothing(node: Node) -> None:
 def test_values_of_a_list_may_be_templates(node: Node) -> None:
     assert sync(node, [small_router(1, id="{{ inventory_hostname }}-router")]).status == 0
     assert "qrouter-node-router" in node.run("ip", "netns").stdout
+
+
+def test_a_limit_of_requests_for_metadata_comes_to_the_proxy(node: Node) -> None:
+    upstream = {"l3_sync_metadata_upstream": "127.0.0.1:80"}
+    limit = {"base_query_rate_limit": "{{ 2 + 3 }}", "base_window_duration": 60}
+    play = sync(node, [router()], l3_sync_metadata_rate_limit=limit, **upstream)
+    assert play.status == 0, play.output
+    text = node.file("/run/netnode-l3/metadata-proxy.cfg").read_text(encoding="utf-8")
+    assert ("gt 5 }" in text, "http_req_rate(60s)" in text) == (True, True)
+    refused = sync(node, [router()], l3_sync_metadata_rate_limit={"base_window_duration": 60}, **upstream)
+    message = "metadata_rate_limit.base_window_duration: there is no base_query_rate_limit, which it is for."
+    assert (refused.status != 0, message in refused.output) == (True, True)
 
 
 def test_the_result_tells_success(node: Node, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.netnode.l3.plugins.module_utils.metadata_rate_limit import Window
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import (
     MetadataProxy,
@@ -61,7 +62,6 @@ def test_for_no_router_there_is_no_text(upstream: Upstream | None) -> None:
 
 
 @pytest.mark.parametrize(
-@pytest.mark.parametrize(
     ("options", "line"),
     [
         ({}, "bind 0.0.0.0:9697,:::9697 v6only namespace qrouter-r.1 name r.1"),
@@ -76,6 +76,7 @@ def test_for_ipv6_it_listens_on_a_socket_of_its_own(options: dict[str, Any], lin
     assert proxy(text=text).lines == {"r.1": f"    {line}"}
 
 
+@pytest.mark.parametrize(
     ("options", "binds"),
     [
         ({}, ["bind 0.0.0.0:9697 namespace qrouter-r.1 name r.1", "bind 0.0.0.0:9697 namespace qrouter-r2 name r2"]),
@@ -145,6 +146,36 @@ def test_sections_stand_in_haproxys_order_and_are_not_told_twice() -> None:
     assert sections == ["global", "defaults", "frontend metadata", "backend metadata"]
     assert all(line.startswith(("    ", "#")) or line in sections for line in text.splitlines())
     assert text.endswith("\n")
+
+
+BASE, BURST = Window("base", 6, 60), Window("burst", 2, 10)
+
+
+@pytest.mark.parametrize("windows", [(BASE,), (BURST,), (BASE, BURST)], ids=["base", "burst", "both"])
+def test_a_client_that_is_to_be_limited_is_an_address_behind_a_router(windows: tuple[Window, ...]) -> None:
+    text = told(proxy(metadata_rate_limit=windows), "r1")
+    numbered = list(enumerate(windows))
+    track = "http-request track-sc{} so_name,concat(/,txn.client) table metadata_{}"
+    assert lines(text, "http-request")[: 1 + 2 * len(windows)] == [
+        "http-request set-var(txn.client) src",
+        *(track.format(number, window.name) for number, window in numbered),
+        *(f"http-request deny deny_status 429 if {{ sc{n}_http_req_rate gt {window.queries} }}" for n, window in numbered),
+    ]
+    table = "stick-table type string len 112 size 100k expire {0}s store http_req_rate({0}s)"
+    assert lines(text, "stick-table") == [table.format(window.seconds) for window in windows]
+    assert lines(text, "backend") == ["backend metadata", *(f"backend metadata_{window.name}" for window in windows)]
+    assert proxy(text=text).routers == {"r1"}
+    assert proxy(None, text).render(proxy(text=text).lines) == text
+
+
+def test_the_longest_name_of_a_client_fits_into_the_tables() -> None:
+    length = re.search(r"len (\d+)", told(proxy(metadata_rate_limit=(BASE,)), "r1"))
+    assert length is not None
+    assert len("x" * 64 + "/" + "fe80:" * 7 + "ffff") < int(length.group(1))
+
+
+def test_nothing_is_counted_without_a_limit() -> None:
+    assert re.search("stick|429|track", told(proxy(), "r1")) is None
 
 
 @pytest.mark.parametrize("use_namespaces", [True, False])

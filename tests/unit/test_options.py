@@ -32,6 +32,7 @@ def params(**changes: Any) -> dict[str, Any]:
         "metadata_upstream": None,
         "ipv6_gateway": None,
         "clamp_mss_to_pmtu": False,
+        "metadata_rate_limit": None,
         "use_namespaces": True,
         "router_id": None,
         "handle_internal_only_routers": True,

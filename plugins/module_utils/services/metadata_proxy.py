@@ -14,10 +14,11 @@ import os
 import re
 import socket
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import AbstractSet, FrozenSet, List, Mapping, Optional, Tuple
+from typing import AbstractSet, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
+from ..metadata_rate_limit import Window
 from ..model import namespace_name
 from ..options import Options
 
@@ -45,7 +46,7 @@ defaults
     timeout http-keep-alive 30s
 frontend metadata
 {binds}
-    # What clients say of themselves, also in the spelling that many servers take for the same.
+{limit}    # What clients say of themselves, also in the spelling that many servers take for the same.
     http-request del-header _ -m sub
     http-request del-header X-Neutron- -m beg
     http-request del-header X-Instance-ID -m beg
@@ -57,6 +58,18 @@ frontend metadata
     default_backend metadata
 backend metadata
     server metadata {server}
+{tables}"""
+
+# A client is an address behind a router, whatever its family: addresses of different routers are different clients.
+_CLIENT = """\
+    http-request set-var(txn.client) src
+"""
+_TRACK = "    http-request track-sc{number} so_name,concat(/,txn.client) table metadata_{name}\n"
+_DENY = "    http-request deny deny_status 429 if {{ sc{number}_http_req_rate gt {queries} }}\n"
+# The longest key: a router id of 64 characters, the slash, an IPv6 address.
+_TABLE = """\
+backend metadata_{name}
+    stick-table type string len 112 size 100k expire {seconds}s store http_req_rate({seconds}s)
 """
 
 
@@ -168,7 +181,10 @@ class MetadataProxy:
             return _LINES.sub(lambda _match: binds, self.text, count=1)
         upstream = self.upstream if self.upstream.is_known else self._as_it_was(self.upstream)
         identity = "user haproxy\n    group haproxy" if upstream.identity is None else "uid %d\n    gid %d" % upstream.identity
-        return _TEXT.format(upstream=upstream.text, identity=identity, binds=binds, server=upstream.server)
+        limit, tables = _limiting(self.options.metadata_rate_limit or ())
+        return _TEXT.format(
+            upstream=upstream.text, identity=identity, binds=binds, server=upstream.server, limit=limit, tables=tables
+        )  # fmt: skip
 
     def _as_it_was(self, upstream: Upstream) -> Upstream:
         """An upstream that is not there now, as it was known when it was."""
@@ -210,6 +226,13 @@ class MetadataProxy:
     def with_text(self, text: str) -> MetadataProxy:
         """The proxy once it has read this configuration."""
         return replace(self, text=text, running=bool(text), loaded=True)
+
+
+def _limiting(windows: Sequence[Window]) -> Tuple[str, str]:
+    """What the frontend does to limit how many requests come from a client, and the tables for it."""
+    named = [{"number": number, **asdict(window)} for number, window in enumerate(windows)]
+    rules = [pattern.format(**window) for pattern in (_TRACK, _DENY) for window in named]
+    return "".join([_CLIENT, *rules] if named else []), "".join(_TABLE.format(**window) for window in named)
 
 
 def lines_of(text: str) -> Mapping[str, str]:
