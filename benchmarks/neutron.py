@@ -35,7 +35,7 @@ Answer = tuple[int, int]  # how many routers, by how many requests or calls
 class _Counting(Rpc):
     calls = 0
 
-    def call(self, topic: str, version: str, method: str, **arguments: Any) -> Any:
+    def call(self, topic: str, version: str, method: str, /, **arguments: Any) -> Any:
         self.calls += 1
         return super().call(topic, version, method, **arguments)
 

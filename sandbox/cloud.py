@@ -80,3 +80,23 @@ class Cloud:
     def floating_ip(self, port: Any | None = None) -> Any:
         """A floating IP, of a machine's port when that is given."""
         return self.network.create_ip(floating_network_id=self.public.id, **({"port_id": port.id} if port else {}))
+
+    def port_forwarding(self, floating_ip: Any, port: Any, protocol: str = "tcp", **ports: Any) -> str:
+        """Ports of a floating IP lead to a machine's port; returns the id. ``ports``: as Neutron names them."""
+        address = next(ip["ip_address"] for ip in port.fixed_ips if ":" not in ip["ip_address"])
+        forwarding = {"internal_port_id": port.id, "internal_ip_address": address, "protocol": protocol, **ports}
+        return self._changed("post", f"/floatingips/{floating_ip.id}/port_forwardings", forwarding)
+
+    def change_port_forwarding(self, floating_ip: Any, forwarding_id: str, **changes: Any) -> None:
+        """Change one."""
+        self._changed("put", f"/floatingips/{floating_ip.id}/port_forwardings/{forwarding_id}", changes)
+
+    def delete_port_forwarding(self, floating_ip: Any, forwarding_id: str) -> None:
+        """Delete one."""
+        self.network.delete(f"/floatingips/{floating_ip.id}/port_forwardings/{forwarding_id}").raise_for_status()
+
+    def _changed(self, method: str, path: str, forwarding: dict[str, Any]) -> str:
+        answer = getattr(self.network, method)(path, json={"port_forwarding": forwarding})
+        if not answer.ok:
+            raise RuntimeError(f"Neutron: {answer.text}")
+        return str(answer.json()["port_forwarding"]["id"])

@@ -15,7 +15,7 @@ from .neutron_server import EXTERNAL_NETWORK
 class Bus(Protocol):
     """The connection of an agent to the message bus."""
 
-    def call(self, topic: str, version: str, method: str, **arguments: Any) -> Any:
+    def call(self, topic: str, version: str, method: str, /, **arguments: Any) -> Any:
         """Call the server."""
 
 

@@ -45,8 +45,12 @@ def _map_ports(router: Router, change: Any) -> Router:
 
 
 def _sorted(router: Router) -> Router:
-    lists = ("floating_ips", "routes", "conntrack_helpers")
-    return {**router, **{key: sorted(router[key], key=str) for key in lists if key in router}}
+    lists = ("floating_ips", "port_forwardings", "routes", "conntrack_helpers")
+    return {**router, **{key: sorted(router[key], key=_text) for key in lists if key in router}}
+
+
+def _text(entry: Any) -> str:
+    return str(sorted(entry.items()))
 
 
 def _expected(router: Router, ipv6_gateway: str | None) -> Router:
@@ -71,6 +75,8 @@ def _expected(router: Router, ipv6_gateway: str | None) -> Router:
             for entry in router["floating_ips"]
             if entry["fixed_ip_address"] is not None
         ]
+        if router.get("port_forwardings"):
+            result["port_forwardings"] = [_forwarding(entry) for entry in router["port_forwardings"]]
         _move_next_hops(result)
     return _sorted(
         {**result, **_map_ports(result, lambda port: {k: sorted(v) if isinstance(v, list) else v for k, v in port.items()})}
@@ -82,6 +88,17 @@ def _lacks_ipv6_gateway(router: Router) -> bool:
     addresses = [address for port in (*router["interfaces"], router["gateway"]) for address in port["addresses"]]
     told = [*router["gateway"]["gateway_ips"], *(route["destination"] for route in router["routes"])]
     return any(":" in a for a in addresses) and not any(t == DEFAULT[6] or (":" in t and "/" not in t) for t in told)
+
+
+def _forwarding(entry: dict[str, Any]) -> dict[str, Any]:
+    """A range of one port comes back as a port."""
+    found = {key: value for key, value in entry.items() if key != "id"}
+    for end in ("external", "internal"):
+        first, colon, last = str(found.get(f"{end}_port_range", "")).partition(":")
+        if colon and first == last:
+            del found[f"{end}_port_range"]
+            found[f"{end}_port"] = int(first)
+    return found
 
 
 def _move_next_hops(router: Router) -> None:

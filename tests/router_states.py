@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, permutations
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 Draw = st.DrawFn
 Router = dict[str, Any]
+T = TypeVar("T")
 
 ROUTER_IDS = ["r", "r1", "r1-1", "R1"]
 PORT_IDS = ["port-00000a-web", "port-00000b-web", "port-00000c", "port-0000", "0", "port-00000d.x"]  # alike in 10 of 11
 NETWORK_IDS = ["network-000-a", "network-00", "n", "network-001"]
 FLOATING = [f"203.0.113.{host}" for host in (20, 21, 22)] + ["198.51.100.20", "192.0.2.99"]
 FIXED = ["10.1.0.5", "10.1.0.6", "10.2.0.5", "172.31.0.1"]
+FORWARDED = [(protocol, port) for protocol in ("tcp", "udp") for port in (80, 90, 8000)]
+ONE = 22  # to which all ports of a range can lead
 DESTINATIONS = {4: ["192.168.50.0/24", "192.168.50.0/25", "192.168.51.7/32", "198.51.100.128/25", "0.0.0.0/0"],
                 6: ["2001:db8:77::/48", "2001:db8:77::/64", "2001:db8:78::7/128", "::/0"]}  # fmt: skip
 MACS = [None, "fa:16:3e:00:00:01", "fa:16:3e:00:00:02", "fa:16:3e:00:00:03"]
@@ -41,7 +44,7 @@ some = st.sampled_from
 mostly = st.sampled_from([True] * 7 + [False])
 
 
-def few(values: Sequence[str], least: int, most: int) -> st.SearchStrategy[tuple[str, ...]]:
+def few(values: Sequence[T], least: int, most: int) -> st.SearchStrategy[tuple[T, ...]]:
     """So many of the values, in any order. (``lists`` has a liking for short ones, and for repeating itself.)"""
     return some(list(chain.from_iterable(permutations(values, size) for size in range(least, most + 1))))
 
@@ -72,7 +75,11 @@ def routers(draw: Draw, router_id: str, port_ids: list[str], floating: list[str]
         port_ids = port_ids[1:]
     numbers = draw(st.permutations(range(1, 5)))
     router["interfaces"] = [draw(interfaces(port_id, number)) for port_id, number in zip(port_ids, numbers, strict=False)]
-    router["floating_ips"] = [draw(floating_ips(address)) for address in floating]
+    whole, of_ports = draw(st.permutations(floating).flatmap(_in_two))
+    router["floating_ips"] = [draw(floating_ips(address)) for address in whole]
+    router["floating_ips"] += [{"floating_ip_address": address, "fixed_ip_address": None} for address in of_ports[1:]]
+    if of_ports:
+        router["port_forwardings"] = [entry for address in of_ports for entry in draw(port_forwardings(address))]
     if draw(st.booleans()):
         chosen = draw(st.lists(some(CONNTRACK_HELPERS), max_size=3, unique=True))
         router["conntrack_helpers"] = [{"protocol": p, "port": port, "helper": helper} for p, port, helper in chosen]
@@ -126,6 +133,28 @@ def floating_ips(draw: Draw, address: str) -> dict[str, Any]:
     if draw(st.booleans()):
         entry["id"] = f"id-of-{address}"
     return entry
+
+
+def _in_two(addresses: list[str]) -> st.SearchStrategy[tuple[list[str], list[str]]]:
+    """Most of them, and the others."""
+    return some([len(addresses), len(addresses), len(addresses) // 2]).map(lambda n: (addresses[:n], addresses[n:]))
+
+
+@st.composite
+def port_forwardings(draw: Draw, address: str) -> list[dict[str, Any]]:
+    """One to three of a floating IP. To ports of the same number, to others, or to one."""
+    entries = []
+    for protocol, external in draw(few(FORWARDED, 1, 3)):
+        internal = draw(some([external, external + 1000, ONE]))
+        entry = {"floating_ip_address": address, "protocol": protocol, "internal_ip_address": draw(some(FIXED))}
+        size = draw(some([1, 1, 9])) - 1
+        for end, first, more in (("external", external, size), ("internal", internal, size if internal != ONE else 0)):
+            if more or draw(st.booleans()):
+                entry[f"{end}_port_range"] = f"{first}:{first + more}"
+            else:
+                entry[f"{end}_port"] = first
+        entries.append(entry)
+    return entries
 
 
 def _next_hops(router: Router) -> list[str]:

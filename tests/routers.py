@@ -72,6 +72,13 @@ def scoped_router(**changes: Any) -> dict[str, Any]:
     return data
 
 
+def forwarding(external: int | str, internal: int | str, **changes: Any) -> dict[str, Any]:
+    """A port forwarding; a port is a number, and a range is text."""
+    ends = {"external": external, "internal": internal}
+    ports = {f"{end}_port_range" if isinstance(port, str) else f"{end}_port": port for end, port in ends.items()}
+    return {"floating_ip_address": "203.0.113.30", "protocol": "tcp", "internal_ip_address": "10.0.0.5", **ports, **changes}
+
+
 def small_router(number: int, **changes: Any) -> dict[str, Any]:
     """One of many routers: a gateway, one internal network that overlaps with all others', a floating IP."""
     return {

@@ -4,13 +4,16 @@
 
 """What people and programs do to a router by hand, and what the next run says that it did about it: a catalogue.
 
-The router is that of ``routers.router()``, with metadata and clamping of the MSS.
+The router is that of ``routers.router()``, with metadata and clamping of the MSS; beside it is ``small_router(1)`` with
+``FORWARDINGS``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import EllipsisType
+
+from .routers import forwarding
 
 NAMESPACE = "qrouter-r1"
 WEB, DB, GATEWAY = "qr-bbbb0000-we", "qr-cccc0000-db", "qg-aaaa0000-ex"
@@ -378,6 +381,35 @@ FIREWALL = {
 }
 
 
+# Of the other router, which has these.
+FORWARDINGS = [forwarding(80, 8080), forwarding("8000:8009", "9000:9009", protocol="udp")]
+_OTHER = "ip netns exec qrouter-small-1"
+_OF_ONE = "chain l3-PREROUTING of table nat: -d 203.0.113.30/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination "
+_OF_RANGE = "chain l3-PREROUTING of table nat: -d 203.0.113.30/32 -p udp -m udp --dport 8000:8009 -j DNAT --to-destination "
+PORT_FORWARDINGS = {
+    "port forwarding deleted": outside(
+        f"{_OTHER} iptables -t nat -D l3-PREROUTING -d 203.0.113.30/32 -p tcp --dport 80 -j DNAT --to-destination 10.0.0.5:8080",
+        f"rule added to {_OF_ONE}10.0.0.5:8080",
+        "stale flows to 203.0.113.30 tcp 80 ended",
+    ),
+    "port led elsewhere": outside(
+        f"{_OTHER} iptables -t nat -I l3-PREROUTING -d 203.0.113.30/32 -p tcp --dport 80 -j DNAT --to-destination 10.0.0.66:8080",
+        f"rule removed from {_OF_ONE}10.0.0.66:8080",
+        "stale flows to 203.0.113.30 tcp 80 ended",
+    ),
+    "ports of a range led to others": outside(
+        f"{_OTHER} iptables -t nat -R l3-PREROUTING 5 -d 203.0.113.30/32 -p udp --dport 8000:8009"
+        " -j DNAT --to-destination 10.0.0.5:9000-9009/8001",
+        f"rule removed from {_OF_RANGE}10.0.0.5:9000-9009/8001",
+        f"rule added to {_OF_RANGE}10.0.0.5:9000-9009/8000",
+        "stale flows to 203.0.113.30 udp 8000:8009 ended",
+    ),
+    "address of port forwardings deleted": outside(
+        f"{_OTHER} ip address delete 203.0.113.30/32 dev qg-0001gw-port", "address 203.0.113.30/32 added to qg-0001gw-port"
+    ),
+}
+
+
 def sysctl(key: str, value: int, right_value: int, felt: bool = False) -> Sabotage:
     return inside(f"sysctl -q -w {key}={value}", f"sysctl {key} set to {right_value}", felt=felt)
 
@@ -475,6 +507,7 @@ CATALOGUE: dict[str, Sabotage] = {
     **POLICY_RULES,
     **DEVICES,
     **FIREWALL,
+    **PORT_FORWARDINGS,
     **SYSCTLS,
     **NODE,
     **METADATA,

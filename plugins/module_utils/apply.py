@@ -32,6 +32,7 @@ from .operations import (
 )
 from .plan import RouterPlan
 from .plan_policy_rules import describe_policy_rule
+from .port_forwardings import Destinations
 
 WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
 GONE_WITHIN = 5.0  # seconds in which the kernel takes away the devices of a deleted namespace
@@ -132,7 +133,8 @@ def _execute(operation: Operation) -> None:
     elif isinstance(operation, EndAgentsProxy):
         agent.end_metadata_proxy(operation.pid, operation.router_id)
     elif isinstance(operation, DeleteFlows):
-        conntrack.delete_flows_through(operation.addresses)
+        destinations = Destinations(operation.ports, operation.port_forwardings) if operation.ports else None
+        conntrack.delete_flows_through(operation.addresses, destinations)
     elif isinstance(operation, DeleteUntranslatedFlows):
         conntrack.delete_untranslated_flows(operation.networks)
     else:
@@ -146,6 +148,8 @@ def _subject(operation: Operation) -> str:
         return describe_policy_rule(operation.rule)
     if isinstance(operation, EndAgentsProxy):
         return "metadata proxy of the L3 agent (process %d)" % operation.pid
+    if isinstance(operation, DeleteFlows):
+        return "connection tracking"
     return type(operation).__name__
 
 

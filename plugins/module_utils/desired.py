@@ -31,6 +31,7 @@ from .model import (
     internal_device_name,
 )
 from .options import Options
+from .port_forwardings import forwarded_addresses
 from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
@@ -124,7 +125,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         name = external_device_name(router.gateway.id)
         add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
-        addresses[name] += tuple(floating)
+        addresses[name] += (*floating, *(address + "/32" for address in forwarded_addresses(router)))
         told = _with_ipv6_gateway(router, router.gateway, options.ipv6_gateway)
         from_ra = _lacks_ipv6_gateway(router, told.gateway_ips)
         sysctls[ACCEPT_RA % name] = "2" if from_ra else "0"

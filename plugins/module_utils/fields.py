@@ -15,6 +15,9 @@ from .shown import shown
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
 MTU_RANGE = (1280, 65535)  # below the minimum of IPv6 (RFC 8200) the kernel takes IPv6 and its parameters off a device
+LAST_PORT = 65535
+PORT_RANGE_RULE = "is not a range of ports (as '8000:8009', from 1 to %d)" % LAST_PORT
+_PORT_RANGE = re.compile(r"[1-9][0-9]{0,4}:[1-9][0-9]{0,4}\Z")
 
 T = TypeVar("T")
 
@@ -126,6 +129,23 @@ def parse_mtu(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
     raise ValueError("is not an MTU (a number from %d to %d)" % (low, high))
+
+
+def parse_port(value: object) -> int:
+    """A port of TCP, UDP and the like."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LAST_PORT:
+        return value
+    raise ValueError("is not a port (a number from 1 to %d)" % LAST_PORT)
+
+
+def parse_port_range(value: object) -> Tuple[int, int]:
+    """Ports as Neutron writes them: ``8000:8009``."""
+    if isinstance(value, str) and _PORT_RANGE.match(value):
+        first, last = map(int, value.split(":"))
+        if 1 <= first <= last <= LAST_PORT:
+            return first, last
+    # To YAML, "22:30" is a number to the base of 60.
+    raise ValueError("is a number, and a range is text: quote it" if type(value) is int else PORT_RANGE_RULE)
 
 
 def parse_name(value: object) -> str:

@@ -18,7 +18,8 @@ from .address_scopes import SAME_SCOPE, scope_chains, untranslated
 from .conntrack_helpers import helper_chains
 from .firewall_mss import clamping_chains
 from .metadata_ipv6 import METADATA_ADDRESS_V6, devices_with_metadata_v6
-from .model import Router, external_device_name, families
+from .model import PortForwarding, Router, external_device_name, families
+from .port_forwardings import forwarded_addresses, in_order, of_rule, rule_of
 from .state import FAMILIES, IPV4, IPV6, Tables
 
 CHAIN_PREFIX = "l3-"
@@ -116,7 +117,8 @@ def _source_nat(router: Router) -> Optional[str]:
 def _zone_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
     zone = "-j CT --zone %d" % ZONE
     # The node reaches a floating IP, which is an address of its own, by its loopback device at first.
-    floating = ["-d %s/32" % floating for floating, _fixed in _floating_ips(router)] if router.gateway is not None else []
+    external = [*(floating for floating, _fixed in _floating_ips(router)), *forwarded_addresses(router)]
+    floating = ["-d %s/32" % address for address in external] if router.gateway is not None else []
     return {
         "l3-PREROUTING": tuple("-i %s %s" % (device, zone) for device in OURS),
         "l3-OUTPUT": tuple("%s %s" % (match, zone) for match in (*("-o " + device for device in OURS), *floating)),
@@ -145,16 +147,17 @@ def _nat_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
     device = external_device_name(router.gateway.id)
     own = [str(address.ip) for address in router.gateway.addresses if address.version == 4]
     pairs = _floating_ips(router)
-    if not pairs and not (own and router.enable_snat):
-        return {}
     to_fixed = ["-d %s/32 -j DNAT --to-destination %s" % pair for pair in pairs]
+    to_fixed += map(rule_of, in_order(router.port_forwardings))
+    if not to_fixed and not (own and router.enable_snat):
+        return {}
     snat: List[str] = ["-j l3-float-snat"]
     same_scope = untranslated(router) if own and router.enable_snat else []
     if same_scope:
         snat.append("-o %s -m mark --mark %s -j RETURN" % (device, SAME_SCOPE))
     if own and router.enable_snat:
         snat.append("-o %s -j SNAT --to-source %s --random-fully" % (device, own[0]))
-    if own and pairs:
+    if own and to_fixed:
         # Hairpin: who reaches a floating IP from inside must be answered through the router, not directly.
         snat.append(
             "-m mark ! --mark %s -m conntrack --ctstate DNAT -j SNAT --to-source %s --random-fully" % (FROM_OUTSIDE, own[0])
@@ -185,6 +188,14 @@ def floating_ip_pairs(firewall: Mapping[int, Tables]) -> Mapping[str, str]:
         ):
             pairs.setdefault(words[1][:-3], words[5])  # the first rule is what holds
     return pairs
+
+
+def port_forwardings(firewall: Mapping[int, Tables]) -> Sequence[PortForwarding]:
+    """The port forwardings that rule sets have, ours or the L3 agent's, which has a chain for each."""
+    nat = firewall.get(IPV4, {}).get("nat", {})
+    of_agent = (rule for chain, rules in nat.items() if chain.startswith(AGENT_CHAIN_PREFIX + "pf-") for rule in rules)
+    found = map(of_rule, nat.get(CHAIN_PREFIX + "PREROUTING") or of_agent)
+    return [forwarding for forwarding in found if forwarding is not None]
 
 
 def _nat_rules(firewall: Mapping[int, Tables], chain: str) -> Sequence[str]:

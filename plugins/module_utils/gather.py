@@ -16,10 +16,10 @@ from typing import Any, Dict, List
 
 from .address_scopes import scopes_of_devices
 from .conntrack_helpers import helpers_of
-from .firewall import external_address, floating_ip_pairs, source_nat_address
+from .firewall import external_address, floating_ip_pairs, port_forwardings, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .metadata_ipv6 import METADATA_ADDRESS_V6, is_metadata_address
-from .model import EXTERNAL_PREFIX
+from .model import EXTERNAL_PREFIX, PortForwarding
 from .plan_addresses import odd_in_words
 from .plan_policy_rules import describe_policy_rule
 from .plan_routes import describe_route
@@ -36,9 +36,11 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     present = {address for addresses in state.addresses.values() for address in addresses}
     pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if as_meant or f + "/32" in present}
     scopes = scopes_of_devices(state.firewall)
+    forwardings = [f for f in port_forwardings(state.firewall) if as_meant or "%s/32" % f.floating_ip_address in present]
+    external = {*pairs, *(str(forwarding.floating_ip_address) for forwarding in forwardings)}
     for name, device in sorted(state.devices.items()):
         own = [address for address in state.addresses.get(name, ()) if not is_metadata_address(address)]
-        addresses = [address for address in own if address[:-3] not in pairs]
+        addresses = [address for address in own if address[:-3] not in external]
         port = _gather_port(device, addresses)
         port.update({"address_scopes": dict(scopes[name])} if name in scopes else {})
         if name.startswith(EXTERNAL_PREFIX):
@@ -48,9 +50,22 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
         else:
             router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})
     router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
+    if forwardings:
+        router["port_forwardings"] = [_gather_port_forwarding(forwarding) for forwarding in forwardings]
     router["routes"] = _gather_routes(state)
     helpers = helpers_of(state.firewall)
     return {**router, "conntrack_helpers": [asdict(helper) for helper in helpers]} if helpers else router
+
+
+def _gather_port_forwarding(forwarding: PortForwarding) -> Dict[str, Any]:
+    entry: Dict[str, Any] = {
+        "floating_ip_address": str(forwarding.floating_ip_address),
+        "protocol": forwarding.protocol,
+        "internal_ip_address": str(forwarding.internal_ip_address),
+    }
+    for side, (first, last) in (("external", forwarding.external_ports), ("internal", forwarding.internal_ports)):
+        entry.update({side + "_port": first} if first == last else {side + "_port_range": "%d:%d" % (first, last)})
+    return entry
 
 
 def _has_snat(state: RouterState) -> bool:

@@ -24,6 +24,7 @@ NAMESPACE_PREFIX = "qrouter-"
 INTERNAL_PREFIX = "qr-"
 EXTERNAL_PREFIX = "qg-"
 NETWORK_ID_SHOWN = 11  # characters of a network id in a bridge name, as the linuxbridge agent cuts it
+FORWARDED_PROTOCOLS = ("tcp", "udp", "sctp", "dccp")  # those of Neutron that have ports
 DEVICE_NAME_LENGTH = 14  # the agent's DEV_NAME_LEN: one less than the kernel's limit
 
 
@@ -64,6 +65,22 @@ class FloatingIP:
 
 
 @dataclass(frozen=True)
+class PortForwarding:
+    """Ports of a floating IP that lead to ports of one address: each to its own, or all to one. Both ends are in a range."""
+
+    floating_ip_address: ipaddress.IPv4Address
+    protocol: str
+    external_ports: Tuple[int, int]
+    internal_ip_address: ipaddress.IPv4Address
+    internal_ports: Tuple[int, int]
+
+    def internal_port(self, external_port: int) -> int:
+        """Where a port leads to."""
+        first, last = self.internal_ports
+        return first if first == last else first + external_port - self.external_ports[0]
+
+
+@dataclass(frozen=True)
 class ExtraRoute:
     """An extra route of the router; several next hops of one destination are several of these."""
 
@@ -91,6 +108,7 @@ class Router:
     gateway: Optional[Gateway] = None
     interfaces: Tuple[Port, ...] = ()
     floating_ips: Tuple[FloatingIP, ...] = ()
+    port_forwardings: Tuple[PortForwarding, ...] = ()
     routes: Tuple[ExtraRoute, ...] = ()
     conntrack_helpers: Tuple[ConntrackHelper, ...] = ()
 

@@ -39,3 +39,5 @@ def _claims(router: Router) -> Iterator[Tuple[str, IPAddress]]:
         for place, floating_ip in enumerate(router.floating_ips):
             if floating_ip.fixed_ip_address is not None:
                 yield "floating_ips[%d].floating_ip_address" % place, floating_ip.floating_ip_address
+        for place, forwarding in enumerate(router.port_forwardings):
+            yield "port_forwardings[%d].floating_ip_address" % place, forwarding.floating_ip_address

@@ -44,7 +44,8 @@ def run_router(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[
     def edit(present: Optional[RouterData]) -> Edit:
         if params["state"] == "absent":
             return Edit(None)
-        kept = {key: present[key] for key in ("interfaces", "floating_ips")} if present else {}
+        had = present or {}
+        kept: RouterData = {key: had[key] for key in ("interfaces", "floating_ips", "port_forwardings") if key in had}
         given = {key: params[key] for key in ("id", "enable_snat", "gateway", "routes", "conntrack_helpers")}
         return Edit({**kept, **given})
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from .model import PortForwarding
+from .port_forwardings import Ports
 from .state import PolicyRule
 
 
@@ -94,9 +96,11 @@ class LoadProxy(Operation):
 
 @dataclass(frozen=True)
 class DeleteFlows(Operation):
-    """Connections through external addresses end."""
+    """Connections through external addresses end, and those to ports that are not led as port forwardings want it."""
 
     addresses: Tuple[str, ...]
+    ports: Tuple[Ports, ...] = ()
+    port_forwardings: Tuple[PortForwarding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .address_scopes import now_translated
 from .connected import missing_routes
 from .conntrack_helpers import parted, why_they_fail
 from .desired import FORWARDING, IP_FORWARD, Desired
-from .firewall import floating_ip_pairs, rule_sets, source_nat_address
+from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
 from .model import EXTERNAL_PREFIX
 from .operations import (
     Announce,
-    DeleteFlows,
-    DeleteUntranslatedFlows,
     Ip,
     Operation,
     Ovs,
@@ -35,6 +32,7 @@ from .operations import (
 )
 from .options import Options
 from .plan_addresses import plan_addresses
+from .plan_flows import ended_flows
 from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
 from .plan_routes import led_around, route_operations
@@ -290,13 +288,7 @@ class Planner:
         routes = state.routes | missing_routes(state, observed, lost.keys())
         yield from route_operations(namespace, routes, observed.routes, observed.connected, lost.keys(), emptied)
         yield from removals
-        ended = tuple(_ended_translations(state, observed))
-        if ended:
-            yield DeleteFlows(namespace, tuple("flows through %s ended" % address for address in ended), ended)
-        networks = now_translated(state, observed) if source_nat_address(state.firewall) is not None else ()
-        if networks:
-            actions = tuple("flows from %s that were not translated ended" % network for network in networks)
-            yield DeleteUntranslatedFlows(namespace, actions, networks)
+        yield from ended_flows(namespace, state, observed)
         yield from announced
 
 
@@ -402,13 +394,3 @@ def _mac_address_changes(device: str, state: RouterState, observed: RouterState)
 def _speaks(device: str, state: RouterState) -> bool:
     """Whether a device has IPv6."""
     return device in state.devices and state.sysctls.get(DISABLE_IPV6 % device) == "0"
-
-
-def _ended_translations(state: RouterState, observed: RouterState) -> List[str]:
-    """External addresses that flows must not go on with: of floating IPs that went or lead elsewhere, and of the
-    router itself when it no longer translates to it.
-    """
-    want, have = floating_ip_pairs(state.firewall), floating_ip_pairs(observed.firewall)
-    ended = [address for address, fixed in have.items() if want.get(address) != fixed]
-    old, new = source_nat_address(observed.firewall), source_nat_address(state.firewall)
-    return [*ended, old] if old is not None and old != new else ended

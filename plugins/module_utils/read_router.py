@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .addresses import overlapping, parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
 from .conntrack_helpers import NAMES, PROTOCOLS
-from .fields import Fields, parse_mtu, parse_name
+from .fields import Fields, parse_mtu, parse_name, parse_port, parse_port_range
 from .model import (
+    FORWARDED_PROTOCOLS,
     AddressScopes,
     ConntrackHelper,
     ExtraRoute,
@@ -20,6 +21,7 @@ from .model import (
     Gateway,
     IPNetwork,
     Port,
+    PortForwarding,
     Router,
     external_device_name,
     internal_device_name,
@@ -58,6 +60,7 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
         return reading
     reading.router_id = fields.id("id", required=True)
     reading.claim("router id", reading.router_id, path + ".id")
+    forwardings = list(_read_port_forwardings(fields, reading))
     router = Router(
         id=reading.router_id or "",
         name=fields.parsed("name", parse_name) or "",
@@ -66,6 +69,7 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
         gateway=_read_gateway(fields, reading),
         interfaces=tuple(_read_interface(child, reading) for child in fields.children("interfaces")),
         floating_ips=tuple(fip for fip in (_read_floating_ip(c, reading) for c in fields.children("floating_ips")) if fip),
+        port_forwardings=tuple(forwarding for forwarding, _path in forwardings),
         routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
         conntrack_helpers=_read_conntrack_helpers(fields, reading),
     )
@@ -74,6 +78,7 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
             fields.wrong(key, "%s routers are not supported" % kind)
     fields.refuse_unknown()
     _refuse_overlaps(router, path, reading.errors)
+    _claim_forwarded_addresses(router, forwardings, reading)
     reading.router = router
     return reading
 
@@ -191,8 +196,8 @@ def _read_conntrack_helpers(router: Fields, reading: Reading) -> Tuple[Conntrack
 
 def _read_conntrack_helper(fields: Fields, reading: Reading) -> Optional[ConntrackHelper]:
     helper_id = fields.id("id")
-    protocol = fields.parsed("protocol", _parse_protocol, required=True)
-    port = fields.parsed("port", _parse_port, required=True)
+    protocol = fields.parsed("protocol", _parse_helped_protocol, required=True)
+    port = fields.parsed("port", parse_port, required=True)
     helper = fields.parsed("helper", _parse_helper, required=True)
     fields.refuse_unknown()
     reading.claim("conntrack helper id", helper_id, fields.path + ".id")
@@ -201,22 +206,82 @@ def _read_conntrack_helper(fields: Fields, reading: Reading) -> Optional[Conntra
     return ConntrackHelper(protocol, port, helper)
 
 
-def _parse_protocol(value: object) -> str:
+def _parse_helped_protocol(value: object) -> str:
     if isinstance(value, str) and value in PROTOCOLS:
         return value
     raise ValueError("is not %s" % " or ".join(PROTOCOLS))
-
-
-def _parse_port(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
-        return value
-    raise ValueError("is not a port (a number from 1 to 65535)")
 
 
 def _parse_helper(value: object) -> str:
     if isinstance(value, str) and value in NAMES:
         return value
     raise ValueError("is not a helper of connection tracking (%s)" % ", ".join(NAMES))
+
+
+def _read_port_forwardings(router: Fields, reading: Reading) -> Iterator[Tuple[PortForwarding, str]]:
+    """Each with its path."""
+    taken: Dict[Tuple[object, str], List[Tuple[int, int, str]]] = {}
+    for fields in router.children("port_forwardings"):
+        forwarding = _read_port_forwarding(fields, reading)
+        if forwarding is not None:
+            yield forwarding, fields.path
+            key = (forwarding.floating_ip_address, forwarding.protocol)
+            taken.setdefault(key, []).append((*forwarding.external_ports, fields.path))
+    for (_address, protocol), ports in taken.items():
+        end, owner = 0, ""
+        for first, last, path in sorted(ports):
+            if first <= end:
+                reading.errors.append("%s: %s port %d of this floating IP stands at %s already" % (path, protocol, first, owner))
+            if last > end:
+                end, owner = last, path
+
+
+def _read_port_forwarding(fields: Fields, reading: Reading) -> Optional[PortForwarding]:
+    reading.claim("port forwarding id", fields.id("id"), fields.path + ".id")
+    floating = fields.parsed("floating_ip_address", _parse_floating_address, required=True)
+    protocol = fields.parsed("protocol", _parse_forwarded_protocol, required=True)
+    external = _read_ports(fields, "external")
+    internal_address = fields.parsed("internal_ip_address", _parse_floating_address, required=True)
+    internal = _read_ports(fields, "internal")
+    fields.refuse_unknown()
+    if floating is None or protocol is None or external is None or internal_address is None or internal is None:
+        return None
+    outside, inside = (last - first + 1 for first, last in (external, internal))
+    if inside not in (1, outside):
+        fields.wrong("internal_port_range", "has %d ports for %d external ones; as many, or one" % (inside, outside))
+    return PortForwarding(floating, protocol, external, internal_address, internal)
+
+
+def _read_ports(fields: Fields, side: str) -> Optional[Tuple[int, int]]:
+    """The first and the last port, of which one side has a single one or a range."""
+    single, several = side + "_port", side + "_port_range"
+    port, ports = fields.parsed(single, parse_port), fields.parsed(several, parse_port_range)
+    given = [key for key in (single, several) if fields.values.get(key) is not None]
+    if len(given) != 1:
+        fields.wrong(single, "one of %s and %s is required" % (single, several))
+        return None
+    return ports if port is None else (port, port)
+
+
+def _parse_forwarded_protocol(value: object) -> str:
+    if isinstance(value, str) and value in FORWARDED_PROTOCOLS:
+        return value
+    raise ValueError("is not a protocol with ports (%s)" % ", ".join(FORWARDED_PROTOCOLS))
+
+
+def _claim_forwarded_addresses(
+    router: Router, forwardings: Sequence[Tuple[PortForwarding, str]], reading: Reading
+) -> None:  # fmt: skip
+    """A floating IP is for port forwardings or for one fixed address. Of the former, entries without one may tell more."""
+    listed = {fip.floating_ip_address: fip.fixed_ip_address for fip in router.floating_ips}
+    seen = set()
+    for forwarding, path in forwardings:
+        address, place = forwarding.floating_ip_address, path + ".floating_ip_address"
+        if address not in listed and address not in seen:
+            reading.claim("address", address, place)
+        elif listed.get(address) is not None:
+            reading.errors.append("%s: all ports of %s lead to its fixed address %s" % (place, address, listed[address]))
+        seen.add(address)
 
 
 def _read_route(fields: Fields) -> Optional[ExtraRoute]:

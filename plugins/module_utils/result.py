@@ -15,6 +15,7 @@ from .interface_drivers.driver import InterfaceDriver
 from .model import EXTERNAL_PREFIX
 from .options import Options
 from .plan_node import Change, NodePlan
+from .port_forwardings import number_of_floating_ips
 from .state import RouterState
 
 LINE_LENGTH = 110  # characters of a diff's line before it is broken
@@ -105,7 +106,7 @@ def _report(plan: NodePlan, options: Options) -> Dict[str, Any]:
         "routers": len(plan.routers),
         "ex_gw_ports": sum(1 for router in plan.routers if router.gateway is not None),
         "interfaces": sum(len(router.interfaces) for router in plan.routers),
-        "floating_ips": sum(len(router.floating_ips) for router in plan.routers),
+        "floating_ips": sum(number_of_floating_ips(router) for router in plan.routers),
     }
     configurations = {
         "agent_mode": "legacy",

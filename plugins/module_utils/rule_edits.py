@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence
 MOST_DELETED = 50  # rules; the chain is searched for each of them
 # Others have a state, or may be printed in another way than they are found by.
 _MATCH = re.compile(r"-m (\S+)")
-_MATCHES = frozenset(["tcp", "udp", "conntrack", "mark"])
+_MATCHES = frozenset(["tcp", "udp", "sctp", "dccp", "conntrack", "mark"])
 _TARGET = re.compile(r"-[jg] (?:ACCEPT|DROP|RETURN|REDIRECT|MARK|DNAT|SNAT|l3-\S+)(?: |$)")
 
 

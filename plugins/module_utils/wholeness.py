@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 from . import address_scopes, conntrack_helpers
-from .firewall import CHAIN_PREFIX, floating_ip_pairs, source_nat_address
+from .firewall import CHAIN_PREFIX, floating_ip_pairs, port_forwardings, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
 from .state import IPV4, Device, RouterState
@@ -26,7 +26,8 @@ def why_not_whole(present: RouterState, driver: InterfaceDriver) -> Optional[str
     damaged = [(name, _damage(device, present.addresses.get(name))) for name, device in sorted(present.devices.items())]
     reasons = ["device %s %s" % (name, damage) for name, damage in damaged if damage]
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in present.devices)
-    if not gateway and (floating_ip_pairs(present.firewall) or source_nat_address(present.firewall) is not None):
+    external = floating_ip_pairs(present.firewall) or port_forwardings(present.firewall)
+    if not gateway and (external or source_nat_address(present.firewall) is not None):
         reasons.append("the device of its gateway is gone")
     nat = present.firewall.get(IPV4, {}).get("nat", {})
     if CHAIN_PREFIX + "snat" in nat and not nat.get(CHAIN_PREFIX + "POSTROUTING"):

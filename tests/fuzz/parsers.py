@@ -30,8 +30,10 @@ with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins
     from ansible_collections.netnode.l3.plugins.module_utils.host import conntrack, known_rules, netlink, ovs, rtnetlink
     from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
     from ansible_collections.netnode.l3.plugins.module_utils.host.nftables import Generation
+    from ansible_collections.netnode.l3.plugins.module_utils.host.port_flows import PortFlow
     from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import owner
     from ansible_collections.netnode.l3.plugins.module_utils.options import Options
+    from ansible_collections.netnode.l3.plugins.module_utils.port_forwardings import Destinations, Ports
     from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
     from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
 
@@ -42,6 +44,7 @@ _SAVED = b"""*nat
 -A PREROUTING -j l3-PREROUTING
 -A PREROUTING -m comment --comment "a \\"b\\" -j l3-snat" -j ACCEPT
 -A l3-PREROUTING -d 203.0.113.20/32 -j DNAT --to-destination 10.0.0.5
+-A l3-PREROUTING -d 203.0.113.30/32 -p tcp -m tcp --dport 80:89 -j DNAT --to-destination 10.0.0.5:90-99/80
 -A l3-snat -o qg-a -j SNAT --to-source 203.0.113.10 --random-fully
 COMMIT
 """
@@ -57,6 +60,7 @@ def iptables_save(data: bytes) -> None:
     rule_set.without_agents(text)
     ours, _foreign = rule_set.parse_save(text)
     firewall.floating_ip_pairs({state.IPV4: ours})
+    firewall.port_forwardings({state.IPV4: ours})
     firewall.source_nat_address({state.IPV4: ours})
     rule_set.describe_changes({}, ours)
     for line in rule_set.restore_text({}, ours).split("\n"):
@@ -146,8 +150,13 @@ def flows(data: bytes) -> None:
             assert arguments[-1] in ("203.0.113.20", "203.0.113.21")
         return SimpleNamespace(stdout=_text(data), stderr="", returncode=0)
 
+    def delete(flows: list[PortFlow]) -> None:
+        assert all(flow.address == "203.0.113.30" and flow.message for flow in flows)
+
     conntrack.run = run  # type: ignore[assignment]
-    conntrack.delete_flows_through(["203.0.113.20", "203.0.113.21"])
+    conntrack.port_flows.delete = delete  # type: ignore[assignment]
+    destinations = Destinations([Ports("tcp", "203.0.113.30", 1, 9)], ())
+    conntrack.delete_flows_through(["203.0.113.20", "203.0.113.21"], destinations)
 
 
 def mark(data: bytes) -> None:
@@ -179,7 +188,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], Iterable[bytes]]] = {
     "ovs-vsctl": (open_vswitch, [_TABLES]),
     "haproxy": (haproxy, [b"# upstream unix:/run/m\n    uid 7\n    gid 7\n    bind 0.0.0.0:9697 namespace qrouter-r1 name r1\n"]),
     "known-rules": (notes, [b'{"format":1,"boot":"x","namespaces":{"1":[1,"x",["rule"]]}}']),
-    "conntrack": (flows, [_FLOW]),
+    "conntrack": (flows, [_FLOW, _FLOW.replace(b"dst=203.0.113.20", b"dst=203.0.113.30")]),
     "marks": (mark, [b"netnode.l3/r1/net"]),
     "router-data": (router_data, [b'[{"id":"r1","interfaces":[{"id":"p","addresses":["10.0.0.1/24"]}]}]']),
 }

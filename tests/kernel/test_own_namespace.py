@@ -14,7 +14,7 @@ from sandbox import Machine, MetadataServer, Node, OpenVSwitch
 from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
-from ..routers import DB_BRIDGE, WEB_BRIDGE, router, scoped_router, small_router
+from ..routers import DB_BRIDGE, WEB_BRIDGE, forwarding, router, scoped_router, small_router
 
 OWN = {"use_namespaces": False, "router_id": "r1"}
 METADATA = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
@@ -90,6 +90,32 @@ def test_the_router_is_built_beside_the_hosts_own_things_and_goes_without_a_trac
     gone = run(host)
     assert "failed" not in gone, gone["msg"]
     assert differences(before, snapshot(host)) == []
+
+
+def test_port_forwardings(host: Node) -> None:
+    data = router(port_forwardings=[forwarding(80, 7777, internal_ip_address="10.0.0.7")])
+    built = run(host, data)
+    assert "failed" not in built, built["msg"]
+    assert run(host, data)["changed"] is False
+    outside = Machine(host, "outside", "br-ex", ["203.0.113.1/24"])
+    plain = Machine(host, "plain", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    db = Machine(host, "db", DB_BRIDGE, ["10.0.1.7/24"], [("default", "10.0.1.1")])
+    plain.serve_whoami()
+    assert outside.seen_as("203.0.113.30", port=80) == "203.0.113.1"
+    assert db.seen_as("203.0.113.30", port=80) == "203.0.113.10"
+    ask = "import socket; s = socket.create_connection(('203.0.113.30', 80), 2); raise SystemExit(not s.recv(9))"
+    assert host.run("/usr/bin/python3", "-c", ask, check=False).returncode == 0
+    assert "dst=203.0.113.30" in host.run("conntrack", "--dump").stdout
+    gone = run(host, router())
+    assert "stale flows to 203.0.113.30 tcp 80 ended" in gone["routers"][0]["actions"]
+    assert "dst=203.0.113.30" not in host.run("conntrack", "--dump").stdout
+
+
+def test_a_floating_ip_of_port_forwardings_that_is_the_nodes_own_is_refused(host: Node) -> None:
+    result = run(host, router(port_forwardings=[forwarding(80, 80, floating_ip_address="192.0.2.9")]))
+    assert result["routers"][0]["error"] == (
+        "routers[0].port_forwardings[0].floating_ip_address: 192.0.2.9 is the node's own address, on uplink"
+    )
 
 
 def test_foreign_rules_stay_where_they_are_and_ours_stand_first(host: Node) -> None:

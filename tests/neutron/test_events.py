@@ -164,6 +164,21 @@ def test_each_change_is_an_event_of_the_host_that_it_concerns(
     assert source.news() == {host: {router.id}, other_host: {router.id}}
 
 
+def test_port_forwardings_are_news_of_their_router(
+    cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]
+) -> None:
+    source = listen(host, other_host, heartbeat=False)
+    router, (network,) = cloud.router("forwards", "10.0.0.0/24", zone=host)
+    floating_ip, machine = cloud.floating_ip(), cloud.port(network)
+    assert source.news() == {host: {router.id}}
+    forwarding = cloud.port_forwarding(floating_ip, machine, external_port=80, internal_port=8080)
+    assert source.news() == {host: {router.id}}
+    cloud.change_port_forwarding(floating_ip, forwarding, internal_port=8081)
+    assert source.news() == {host: {router.id}}
+    cloud.delete_port_forwarding(floating_ip, forwarding)
+    assert source.news() == {host: {router.id}}
+
+
 def test_hosts_that_never_had_a_router_are_not_told_that_it_is_gone(
     cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]
 ) -> None:

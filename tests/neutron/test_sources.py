@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
@@ -26,7 +27,6 @@ from .conftest import SMALL_PAGE
 from .interposed import Interposed
 
 ALL = Selection()
-LISTS = ("interfaces", "floating_ips", "routes", "conntrack_helpers")
 
 
 @pytest.fixture
@@ -43,8 +43,15 @@ def rpc(server: NeutronServer) -> Iterator[Rpc]:
 def by_id(routers: Any) -> dict[str, Any]:
     """Routers, with what has no order in one."""
     return {
-        router["id"]: {**router, **{key: sorted(router[key], key=repr) for key in LISTS if key in router}} for router in routers
+        router["id"]: {key: sorted(value, key=repr) if isinstance(value, list) else value for key, value in router.items()}
+        for router in routers
     }
+
+
+def ports_of(forwarding: dict[str, Any]) -> str:
+    """A port forwarding without what Neutron chose."""
+    ports = [forwarding.get(f"{end}_port", forwarding.get(f"{end}_port_range")) for end in ("external", "internal")]
+    return f"{forwarding['protocol']} {ports[0]} -> {ports[1]}"
 
 
 def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
@@ -53,6 +60,11 @@ def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rp
     cloud.network.update_router(rich, routes=[{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}])
     cloud.floating_ip(cloud.port(front))
     cloud.floating_ip()
+    machine, forwarded = cloud.port(front), cloud.floating_ip()
+    cloud.port_forwarding(forwarded, machine, external_port=2222, internal_port=22)
+    cloud.port_forwarding(forwarded, machine, external_port_range="8000:8009", internal_port_range="9000:9009")
+    cloud.port_forwarding(forwarded, machine, "udp", external_port_range="70:79", internal_port=7)
+    cloud.port_forwarding(cloud.floating_ip(), machine, external_port=80, internal_port=8080)
     several = cloud.external_network("several subnets", "physnet2", "203.0.113.0/24", "203.0.113.1")
     cloud.subnet(several, "198.51.100.0/24")
     address = {"ip_address": "203.0.113.7"}
@@ -74,7 +86,18 @@ def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rp
     routers = by_id(found)
     assert routers[rich.id]["routes"] == [{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}]
     assert [len(port["addresses"]) for port in routers[rich.id]["interfaces"]] == [1, 1, 1]
-    assert [fip["fixed_ip_address"] is not None for fip in routers[rich.id]["floating_ips"]] == [True]
+    # The two others are there for their port forwardings.
+    assert sorted(fip["fixed_ip_address"] is not None for fip in routers[rich.id]["floating_ips"]) == [False, False, True]
+    forwardings = routers[rich.id]["port_forwardings"]
+    assert sorted(ports_of(entry) for entry in forwardings) == [
+        "tcp 2222 -> 22",
+        "tcp 80 -> 8080",
+        "tcp 8000:8009 -> 9000:9009",
+        "udp 70:79 -> 7",
+    ]
+    assert sum(entry["floating_ip_address"] == forwarded.floating_ip_address for entry in forwardings) == 3
+    assert {entry["internal_ip_address"] for entry in forwardings} <= {ip["ip_address"] for ip in machine.fixed_ips}
+    assert check_routers(found).rejected == ()
     assert routers[other.id]["enable_snat"] is False
     assert routers[other.id]["gateway"]["extra_subnets"] == ["198.51.100.0/24"]
     assert routers[other.id]["gateway"]["gateway_ips"] == ["203.0.113.1"]
@@ -153,12 +176,45 @@ def test_more_routers_take_more_pages_and_no_more_requests(server: NeutronServer
         assert found is not None and len(found) == routers
         return sum(pages or "marker=" not in path for path in paths)
 
+    def router(name: str) -> None:
+        _router, (network,) = cloud.router(name, "10.0.0.0/24", zone=host)
+        cloud.port_forwarding(cloud.floating_ip(), cloud.port(network), external_port=80, internal_port=8080)
+
     routers = 2
     for number in range(routers):
-        cloud.router(f"few {number}", "10.0.0.0/24", zone=host)
+        router(f"few {number}")
     few = requests(pages=False)
     routers += SMALL_PAGE
     for number in range(2, routers):
-        cloud.router(f"many {number}", "10.0.0.0/24", zone=host)
+        router(f"many {number}")
     assert requests(pages=False) == few <= 8
     assert requests(pages=True) > few
+
+
+def test_a_floating_ip_with_a_range_takes_a_request_or_all_of_them_one_call(
+    server: NeutronServer, cloud: Cloud, host: str
+) -> None:
+    floating_ips = []
+    for number in range(3):
+        _router, (network,) = cloud.router(f"ranges {number}", "10.0.0.0/24", zone=host)
+        floating_ips.append(cloud.floating_ip())
+        ports = {"external_port_range": "8000:8009", "internal_port_range": "8000:8009"}
+        cloud.port_forwarding(floating_ips[-1], cloud.port(network), **ports)
+    paths: list[str] = []
+    with Interposed(server.url, lambda path, _headers: paths.append(path)) as counted:
+        (by_api,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host], ALL)
+    assert sorted(path.split("?")[0] for path in paths if "port_forwardings?" in path) == sorted(
+        f"/v2.0/floatingips/{floating_ip.id}/port_forwardings" for floating_ip in floating_ips
+    )
+    calls: list[str] = []
+
+    class Counting(Rpc):
+        def call(self, topic: str, version: str, method: str, /, **arguments: Any) -> Any:
+            calls.append(method)
+            return super().call(topic, version, method, **arguments)
+
+    with Counting(server.transport_url, timeout=20) as rpc:
+        by_rpc = routers_of_host(rpc, host)
+    assert calls == ["get_router_ids", "sync_routers", "bulk_pull"]
+    assert by_id(by_api) == by_id(by_rpc)
+    assert {ports_of(entry) for router in by_rpc or () for entry in router["port_forwardings"]} == {"tcp 8000:8009 -> 8000:8009"}

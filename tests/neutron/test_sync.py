@@ -82,8 +82,11 @@ def test_changes_in_neutron_come_to_the_node(
     ports = [cloud.port(front), cloud.port(front)]
     floating_ip = cloud.floating_ip(ports[0])
     address = floating_ip.floating_ip_address
+    forwarded = cloud.floating_ip()
+    ranges = {"external_port_range": "7770:7779", "internal_port_range": "7770:7779"}
+    forwarding = cloud.port_forwarding(forwarded, ports[1], **ranges)
     first = follower.run("-vvv")
-    assert "1 router: 1 changed, 0 failed, 0 skipped. Neutron was told the status of 1 floating IP." in first.output
+    assert "1 router: 1 changed, 0 failed, 0 skipped. Neutron was told the status of 2 floating IPs." in first.output
     outside = Machine(network_node, "outside", "br-ex", [f"{EXTERNAL_GATEWAY}/16"])
     outside.serve_whoami()
     machines = [
@@ -102,7 +105,9 @@ def test_changes_in_neutron_come_to_the_node(
     assert agent.is_alive
     figures = figures_of(cloud, host)
     assert figures == {"routers": 1, "ex_gw_ports": 1, "interfaces": 2, "floating_ips": 1}
-    assert cloud.network.get_ip(floating_ip).status == "ACTIVE"
+    assert cloud.network.get_ip(floating_ip).status == cloud.network.get_ip(forwarded).status == "ACTIVE"
+    machines[1].serve_whoami()
+    assert outside.seen_as(forwarded.floating_ip_address) == EXTERNAL_GATEWAY
     assert follower.run().changed == {host: 0}
 
     # Remapped, and another one.
@@ -126,6 +131,7 @@ def test_changes_in_neutron_come_to_the_node(
 
     # Deleted: by the id of a router that the source lacks now.
     cloud.network.delete_ip(floating_ip)
+    cloud.delete_port_forwarding(forwarded, forwarding)
     cloud.unplug(router, front)
     cloud.network.delete_router(router)
     assert "Removed: 1 router" in follower.run(l3_sync_router_ids=[router.id]).output

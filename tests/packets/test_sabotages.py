@@ -16,11 +16,11 @@ from sandbox.engine import run_engine
 
 from ..kernel_state import differences, snapshot
 from ..routers import DB_BRIDGE, WEB_BRIDGE, router, scoped_router, small_router
-from ..sabotages import CATALOGUE, NAMESPACE, SCOPED, Sabotage
+from ..sabotages import CATALOGUE, FORWARDINGS, NAMESPACE, SCOPED, Sabotage
 from .traffic import SteadyStream, serve_echo
 
 SOCKET = "/var/lib/neutron/metadata_proxy"
-ROUTERS = [router(), small_router(1)]
+ROUTERS = [router(), small_router(1, port_forwardings=FORWARDINGS)]
 Routers = list[dict[str, Any]]
 
 

@@ -16,6 +16,7 @@ from sandbox.engine import run_engine
 
 from ..agent_built import NAMESPACE, agent_built_router, build_as_agent
 from ..kernel_state import differences, snapshot
+from ..routers import forwarding
 from .traffic import Session, Stream, serve_echo
 
 FLOATING, FIXED, ROUTER, OUTSIDE = "203.0.113.101", "10.20.1.50", "203.0.113.10", "203.0.113.1"
@@ -70,6 +71,37 @@ def test_a_connection_through_a_floating_ip_survives(node: Node) -> None:
     vm.serve_whoami()
     assert (vm.seen_as(OUTSIDE), other.seen_as(OUTSIDE)) == (FLOATING, ROUTER)
     assert (outside.seen_as(FLOATING), other.seen_as(FLOATING)) == (OUTSIDE, ROUTER)
+
+
+def test_a_connection_through_a_port_forwarding_survives(node: Node) -> None:
+    """Its rules and address are as the extension of the agent makes them."""
+    build_as_agent(node)
+    gateway = next(name for name, *_rest in links(node) if name.startswith("qg-"))
+    rule = "-d 203.0.113.120/32 -p tcp -m tcp --dport 7000:7009 -j DNAT --to-destination 10.20.1.7:7778-7787/7000"
+    commands = (
+        f"ip address add 203.0.113.120/32 broadcast 203.0.113.120 dev {gateway}",
+        "iptables -t nat -N neutron-l3-agent-fip-pf",
+        "iptables -t nat -N neutron-l3-agent-pf-e790ec43",
+        "iptables -t nat -A neutron-l3-agent-PREROUTING -j neutron-l3-agent-fip-pf",
+        "iptables -t nat -A neutron-l3-agent-fip-pf -j neutron-l3-agent-pf-e790ec43",
+        f"iptables -t nat -A neutron-l3-agent-pf-e790ec43 {rule}",
+    )
+    node.run("ip", "netns", "exec", NAMESPACE, "/bin/sh", "-ec", "; ".join(commands))
+    outside = Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])
+    other = Machine(node, "other", BRIDGE, ["10.20.1.7/24"], [("default", "10.20.1.1")])
+    serve_echo(other)
+    session = Session(outside, "203.0.113.120", port=7000)
+    entry = forwarding(
+        "7000:7009", "7778:7787", floating_ip_address="203.0.113.120", internal_ip_address="10.20.1.7"
+    )  # fmt: skip
+    assert run_engine(node, None, state="gathered")["gathered"][0]["port_forwardings"] == [entry]
+    taken = run_engine(node, [{**agent_built_router(), "port_forwardings": [entry]}])
+    assert "failed" not in taken, taken["msg"]
+    assert not [action for action in taken["routers"][0]["actions"] if action.startswith(("address", "flows", "stale"))]
+    assert session.went_on()
+    assert Session(outside, "203.0.113.120", port=7000).went_on()
+    gone = run_engine(node, [agent_built_router()])["routers"][0]["actions"]
+    assert "stale flows to 203.0.113.120 tcp 7000:7009 ended" in gone
 
 
 @pytest.mark.parametrize("family", ["iptables", "ip6tables"])

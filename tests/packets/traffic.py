@@ -174,8 +174,8 @@ class Controlled:
 class Session(Controlled):
     """An open TCP connection with data going there and back all the time. ``mortal``: it may well end."""
 
-    def __init__(self, machine: Machine, address: str, mortal: bool = False) -> None:
-        super().__init__(machine, _SESSION, address, PORT, 1.5 if mortal else PATIENCE)
+    def __init__(self, machine: Machine, address: str, mortal: bool = False, port: int | str = PORT) -> None:
+        super().__init__(machine, _SESSION, address, port, 1.5 if mortal else PATIENCE)
 
     def went_on(self) -> bool:
         """Stop it; whether all data came back until now."""
@@ -185,8 +185,8 @@ class Session(Controlled):
 class Stream(Controlled):
     """Datagrams that are sent back, some hundred in a second."""
 
-    def __init__(self, machine: Machine, address: str) -> None:
-        super().__init__(machine, _STREAM, address, PORT, 3)
+    def __init__(self, machine: Machine, address: str, port: int | str = PORT) -> None:
+        super().__init__(machine, _STREAM, address, port, 3)
 
     def lost(self) -> int:
         """Stop it; how many did not come back."""

@@ -103,7 +103,7 @@ def step(operation: Operation) -> str:  # noqa: C901, PLR0911
     if isinstance(operation, RestoreRules):
         return f"rules of IPv{operation.family}"
     if isinstance(operation, DeleteFlows):
-        return f"end flows {' '.join(operation.addresses)}"
+        return "end flows " + ", ".join([*operation.addresses, *map(str, operation.ports)])
     if isinstance(operation, DeleteUntranslatedFlows):
         return f"end untranslated flows {' '.join(operation.networks)}"
     if isinstance(operation, Announce):

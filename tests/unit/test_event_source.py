@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.bursts import ALL
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.hosted_routers import HostedRouters
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.notifications import Agent
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.notifications import Agent, PortForwardings
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.source_options import SourceOptions, source_options
 from sandbox.playbook import CHECKOUT
 
@@ -86,7 +86,8 @@ def test_figures_follow_the_answers() -> None:
     assert figures(hosted) == (3, 1, 4, 3)
     hosted.answered(["a", "b", "d"], [router("a", 1, 0, "public"), router("d", 5)])
     assert figures(hosted) == (3, 1, 7, 0)
-    hosted.answered(ALL, [router("e", 1)])
+    of_ports = {"floating_ips": [{"floating_ip_address": "x"}], "port_forwardings": [{"floating_ip_address": "x"}]}
+    hosted.answered(ALL, [{**router("e", 1), **of_ports}])  # which the agent does not count
     assert figures(hosted) == (1, 0, 1, 0)
     assert hosted.configurations()["interface_driver"] == "bridge"
     assert hosted.configurations()["handle_internal_only_routers"] is True
@@ -129,6 +130,26 @@ def test_what_is_not_understood_is_news_of_all_routers(method: str, arguments: d
     calls = []
     getattr(Agent("host", lambda host, ids, everywhere: calls.append((host, (list(ids), everywhere)))), method)({}, **arguments)
     assert calls == ([] if heard is None else [("host", heard)])
+
+
+FORWARDING = {"versioned_object.name": "PortForwarding", "versioned_object.data": {"id": "p", "router_id": "r1"}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "heard"),
+    [
+        ([FORWARDING], (["r1"], True)),
+        ([], ([], False)),
+        (None, ([], False)),
+        ([{}], ([], False)),
+        ([{"versioned_object.data": {"router_id": "{{ r1 }}"}}], ([], False)),
+    ],
+)
+def test_a_port_forwarding_is_news_of_its_router_wherever_that_is(resources: Any, heard: Any) -> None:
+    calls = []
+    endpoint = PortForwardings(["a", "b"], lambda host, ids, everywhere: calls.append((host, (list(ids), everywhere))))
+    endpoint.push({}, resource_list=resources, event_type="created")
+    assert calls == [("a", heard), ("b", heard)]
 
 
 def run_source(search_path: Path, code: str) -> str:

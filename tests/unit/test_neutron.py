@@ -145,9 +145,64 @@ def test_the_answer_of_a_running_neutron() -> None:
         (["fd00:20::/64"], 1450),
         (["10.0.0.1/24"], 1450),
     ]
-    # A floating IP of port forwardings stands in a list of its own and is not among these.
-    assert [(f["floating_ip_address"], f["fixed_ip_address"]) for f in router["floating_ips"]] == [("198.18.0.216", "10.0.0.238")]
+    assert [(f["floating_ip_address"], f["fixed_ip_address"]) for f in router["floating_ips"]] == [
+        ("198.18.0.216", "10.0.0.238"),
+        ("198.18.3.49", None),  # it is there for its port forwarding
+    ]
+    assert router["port_forwardings"] == [
+        {
+            "id": "e790ec43-89a6-4498-be2d-935037573792",
+            "floating_ip_address": "198.18.3.49",
+            "protocol": "tcp",
+            "external_port": 2222,
+            "internal_ip_address": "10.0.0.82",
+            "internal_port": 22,
+        }
+    ]
     assert router["routes"] == [{"destination": "10.99.0.0/16", "nexthop": "10.0.0.254"}]
+
+
+def test_port_forwardings_as_objects_of_neutron() -> None:
+    """A single port is there as a range too. What is not for the node is left out."""
+    forwarding = {
+        "id": "p",
+        "floatingip_id": "f",
+        "router_id": "r",
+        "floating_ip_address": "203.0.113.30",
+        "protocol": "udp",
+        "external_port": 80,
+        "external_port_range": "80:80",
+        "internal_ip_address": "10.0.0.5",
+        "internal_port": None,
+        "internal_port_range": "90:99",
+        "internal_port_id": "x",
+        "description": "",
+    }
+    of_floating_ip = {"id": "f", "floating_ip_address": "203.0.113.31", "port_forwardings": [{"external_port": 1}]}
+    for router in (
+        {"id": "r", "port_forwardings": [forwarding], "_pf_floatingips": [of_floating_ip]},
+        {"id": "r", "_pf_floatingips": [{**of_floating_ip, "port_forwardings": [forwarding]}]},
+    ):
+        assert mapped(router)["port_forwardings"] == [
+            {
+                "id": "p",
+                "floating_ip_address": "203.0.113.30",
+                "protocol": "udp",
+                "external_port": 80,
+                "internal_ip_address": "10.0.0.5",
+                "internal_port_range": "90:99",
+            }
+        ]
+
+
+def test_broken_port_forwardings_are_for_the_check() -> None:
+    of_floating_ip = {"id": "f", "floating_ip_address": "203.0.113.31", "port_forwardings": ["broken"]}
+    assert mapped({"id": "r", "_pf_floatingips": [of_floating_ip, {"port_forwardings": "broken"}]})["port_forwardings"] == [
+        "broken",
+        "broken",
+    ]
+    assert mapped({"id": "r", "port_forwardings": "broken"})["port_forwardings"] == "broken"
+    assert "port_forwardings" not in mapped({"id": "r", "_pf_floatingips": [{"id": "f"}]})
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,16 @@ def test_those_of_a_router_that_failed_are_in_error() -> None:
     assert reports(router("a", ("f1", "10.0.0.5", "ERROR")), failed={"a"}) == {}
 
 
+def test_a_floating_ip_of_port_forwardings_works_too() -> None:
+    data = {
+        "id": "a",
+        "floating_ips": [{"id": "f1", "floating_ip_address": "203.0.113.30", "fixed_ip_address": None, "status": "DOWN"}],
+        "port_forwardings": [{"floating_ip_address": "203.0.113.30"}],
+    }
+    assert reports(data) == {"a": {"f1": "ACTIVE"}}
+    assert reports(data, failed={"a"}) == {"a": {"f1": "ERROR"}}
+
+
 def test_a_router_without_floating_ips_any_more_is_told_when_it_changed() -> None:
     assert reports({"id": "a", "floating_ips": None}, changed={"a"}) == {"a": {}}
 

@@ -17,7 +17,8 @@ from ..routers import router
 
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
 ROUTER_KEYS = (
-    "admin_state_up, conntrack_helpers, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, routes"
+    "admin_state_up, conntrack_helpers, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, "
+    "port_forwardings, routes"
 )
 GATEWAY_KEYS = "address_scopes, addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
 PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Sequence, Set, Tuple
+from typing import List, Optional, Sequence, Set, Tuple
 
+from ..port_forwardings import Destinations
+from . import port_flows
 from .command import CommandError, run
+from .port_flows import PortFlow, port_flow
 
 NO_MATCH = "0 flow entries have been deleted"  # said with the same exit status as of an error
 VANISHED = "such conntrack doesn't exist"
@@ -19,15 +22,20 @@ TRIES = 10
 _DESTINATIONS = re.compile(r" dst=(\S+).* dst=(\S+)")
 
 
-def delete_flows_through(addresses: Sequence[str]) -> None:
-    """Delete the flows that external IPv4 addresses carry: those to them, and those that leave with one as their source.
+def delete_flows_through(addresses: Sequence[str], destinations: Optional[Destinations] = None) -> None:
+    """Delete the flows that external IPv4 addresses carry: those to them, and those that leave with one as their source; and
+    those that miss their destinations.
 
-    Raises :class:`CommandError`.
+    Raises :class:`CommandError`, OSError.
     """
     wanted = set(addresses)
     found: Set[Tuple[str, str]] = set()
+    astray: List[PortFlow] = []
     # One list for all, since conntrack(8) deletes by one address at a time, and most have no flow.
     for line in run(["conntrack", "--dump"]).stdout.splitlines():
+        flow = port_flow(line) if destinations is not None else None
+        if flow is not None and destinations is not None and destinations.are_missed_by(*flow[:-1]):
+            astray.append(flow)
         match = _DESTINATIONS.search(line)
         if match and match.group(1) in wanted:
             found.add(("--orig-dst", match.group(1)))
@@ -35,6 +43,8 @@ def delete_flows_through(addresses: Sequence[str]) -> None:
             found.add(("--reply-dst", match.group(2)))
     for direction, address in sorted(found):
         _delete(direction, address)
+    if astray:
+        port_flows.delete(astray)
 
 
 def delete_untranslated_flows(networks: Sequence[str]) -> None:

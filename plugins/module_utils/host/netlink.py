@@ -104,6 +104,11 @@ def _error(data: bytes, place: int) -> OSError:
     return OSError(-number, os.strerror(-number))
 
 
+def attribute(kind: int, value: bytes) -> bytes:
+    """An attribute as it is sent."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
 def attributes(data: bytes, place: int, wanted: AbstractSet[int]) -> Dict[int, bytes]:
     """Those attributes from ``place`` to the end that are wanted: type -> value. Raises ValueError or struct.error."""
     found = {}

@@ -34,6 +34,10 @@ class _MarkerGone(Exception):
     """The last object of a page was deleted before the next page was asked for."""
 
 
+class Missing(NeutronError):
+    """What was asked for is not there."""
+
+
 class Api:
     """A connection to the network service of a cloud.
 
@@ -50,6 +54,7 @@ class Api:
         """All objects below a path such as ``/routers``, in pages.
 
         ``filters``: an object must have one of the values of each. ``fields``: what of an object is wanted; else all.
+        Raises :class:`NeutronError`, as :class:`Missing` where the path is of something that has gone.
         """
         key = path.rpartition("/")[2]
         if key == "l3-routers":
@@ -82,7 +87,8 @@ class Api:
                 raise ValueError(f"the answer has no list of {key}")
             return answer
         except (SDKException, ClientException, ValueError) as error:
-            raise NeutronError(f"Neutron's API was asked for {path}: {_text(error)}") from error
+            missing = isinstance(error, HttpException) and error.status_code == _NOT_FOUND
+            raise (Missing if missing else NeutronError)(f"Neutron's API was asked for {path}: {_text(error)}") from error
 
 
 def place(cloud: str | Mapping[str, Any] | None = None) -> list[str | None]:

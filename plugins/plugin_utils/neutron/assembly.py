@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import NeutronError
+from .router_data import OF_PORTS
 
 Object = Mapping[str, Any]
 
@@ -36,8 +37,8 @@ class Incomplete(NeutronError):
 
 
 class Assembly:
-    """Routers in the form of ``sync_routers``: with ``gw_port``, ``_interfaces``, ``_floatingips``, as far as the mapping to
-    router data looks at them.
+    """Routers in the form of ``sync_routers``: with ``gw_port``, ``_interfaces``, ``_floatingips``, ``_pf_floatingips``, as far
+    as the mapping to router data looks at them.
     """
 
     def __init__(self, lists: Lists) -> None:
@@ -54,8 +55,9 @@ class Assembly:
             **router,
             **({"gw_port": self._whole_port(gateway)} if gateway else {}),
             "_interfaces": [self._whole_port(port) for port in ports if port["device_owner"] == INTERFACE],
-            # Those without a port of their own are there for their port forwardings.
             "_floatingips": [f for f in self._floating_ips[router["id"]] if f.get("port_id")],
+            # Those without a port of their own are there for their port forwardings.
+            OF_PORTS: [f for f in self._floating_ips[router["id"]] if not f.get("port_id")],
         }
 
     def _whole_port(self, port: Object) -> dict[str, Any]:

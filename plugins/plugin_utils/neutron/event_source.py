@@ -56,7 +56,7 @@ class _Source:
         self._rpc = rpc
         self._loop = asyncio.get_running_loop()
         self._hosted = {host: HostedRouters(options.configurations) for host in options.hosts}
-        self._notifications: dict[str, Notifications] = {}
+        self._notifications: dict[Notifications, tuple[str, ...]] = {}  # whom each of them concerns
         self._begun: list[str] = []
         self._calls: set[asyncio.Future[Any]] = set()
         # What is to be told by events, and what Neutron is to be asked for.
@@ -65,9 +65,10 @@ class _Source:
 
     async def begin(self) -> None:
         """Listen first, so that nothing is missed; then, for each host, what it has and that it is alive."""
-        for host in self._hosted:
-            self._notifications[host] = Notifications(self._rpc, host, self._heard_in_thread)
-            await self._call(self._notifications[host].start)
+        hosts = list(self._hosted)
+        for host in hosts:
+            await self._listen(Notifications.of_host(self._rpc, host, self._heard_in_thread), host)
+        await self._listen(Notifications.of_port_forwardings(self._rpc, hosts, self._heard_in_thread), *hosts)
         for host, hosted in self._hosted.items():
             routers = await self._call(partial(routers_of_host, self._rpc, host))
             hosted.answered(ALL, routers or ())
@@ -78,6 +79,10 @@ class _Source:
             if routers is None:  # Neutron has known it only since the report, and can have scheduled routers to it.
                 self._questions.heard(host, ALL)
         LOG.info("Listening to Neutron for %s.", ", ".join(self._hosted))
+
+    async def _listen(self, notifications: Notifications, *hosts: str) -> None:
+        self._notifications[notifications] = hosts
+        await self._call(notifications.start)
 
     async def emit(self, queue: EventQueue) -> None:
         while True:
@@ -99,8 +104,9 @@ class _Source:
     async def look_at_connections(self) -> None:
         while True:
             await asyncio.sleep(_LOOK)
-            for host, notifications in self._notifications.items():
-                if notifications.was_lost():
+            lost = [hosts for notifications, hosts in self._notifications.items() if notifications.was_lost()]
+            for hosts in lost:
+                for host in hosts:
                     LOG.warning("The connection to the message bus was lost, and is there again for %s.", host)
                     self._heard(host, ALL, False)
 
@@ -122,7 +128,7 @@ class _Source:
         """Stop what runs in threads: first the calls that wait for their answers, if these come soon."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=_LONGEST_STOP)
-        await _ended(*(notifications.stop for notifications in self._notifications.values()))
+        await _ended(*(notifications.stop for notifications in self._notifications))
         await _ended(self._rpc.transport.cleanup)
 
     async def _call(self, function: Callable[[], T]) -> T:

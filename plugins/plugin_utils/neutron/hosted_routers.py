@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from .port_forwardings import forwarded_addresses
+
 # What the runs report when the role's variables are not given.
 _CONFIGURATIONS = {
     "use_namespaces": True,
@@ -17,6 +19,12 @@ _CONFIGURATIONS = {
     "gateway_external_network_id": "",
 }
 Router = Mapping[str, Any]
+
+
+def _number_of_floating_ips(router: Router) -> int:
+    """Without those that are there for their port forwardings, as the L3 agent counts them."""
+    forwarded = forwarded_addresses(router)
+    return sum(floating_ip.get("floating_ip_address") not in forwarded for floating_ip in router["floating_ips"])
 
 
 class HostedRouters:
@@ -57,7 +65,7 @@ class HostedRouters:
             "routers": len(routers),
             "ex_gw_ports": sum("gateway" in router for router in routers),
             "interfaces": sum(len(router["interfaces"]) for router in routers),
-            "floating_ips": sum(len(router["floating_ips"]) for router in routers),
+            "floating_ips": sum(map(_number_of_floating_ips, routers)),
         }
 
     def _is_for_the_host(self, router: Router) -> bool:

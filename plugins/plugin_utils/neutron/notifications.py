@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Neutron tells an L3 agent, by the calls of ``L3AgentNotifyAPI`` in Neutron."""
+"""What Neutron tells L3 agents: by the calls of ``L3AgentNotifyAPI`` in Neutron, and by objects that it sends to all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from ...module_utils.fields import ID
 from .bursts import ALL
 from .errors import NeutronError
+from .routers_by_rpc import RESOURCE_DATA, RESOURCE_VERSION
 from .rpc import Rpc
 
 with suppress(ImportError):  # of which Rpc tells
@@ -20,6 +21,7 @@ with suppress(ImportError):  # of which Rpc tells
 
 TOPIC = "l3_agent"
 VERSION = "1.4"  # of the agent's calls
+PORT_FORWARDINGS_TOPIC = f"neutron-vo-PortForwarding-{RESOURCE_VERSION}"
 
 Heard = Callable[[str, Sequence[str], bool], object]
 
@@ -70,17 +72,48 @@ class Agent:
             self._heard(self._host, router_ids, everywhere)
 
 
-class Notifications:
-    """Listens for one host, from :meth:`start` until :meth:`stop`, which are to be called once each.
-
-    It keeps trying when the connection to the message bus is lost; see :meth:`was_lost`.
+class PortForwardings:
+    """What can be called of all who want to know of port forwardings (``ResourcesPushRpcCallback`` in Neutron): the L3 agents are
+    not told of them in any other way.
     """
 
-    def __init__(self, rpc: Rpc, host: str, heard: Heard) -> None:
-        target = oslo_messaging.Target(topic=TOPIC, server=host)
+    def __init__(self, hosts: Sequence[str], heard: Heard) -> None:
+        self.target = oslo_messaging.Target(version="1.1")
+        self._hosts = hosts
+        self._heard = heard
+
+    def push(self, _context: Any, resource_list: Any = None, **_more: Any) -> None:
+        """Port forwardings were made, changed or deleted."""
+        router_ids: list[Any] = []
+        with suppress(TypeError, LookupError):
+            router_ids = [resource[RESOURCE_DATA]["router_id"] for resource in resource_list]
+        understood = bool(router_ids) and all(isinstance(each, str) and ID.match(each) for each in router_ids)
+        for host in self._hosts:
+            self._heard(host, router_ids if understood else ALL, understood)
+
+
+class Notifications:
+    """Listens on a topic, from :meth:`start` until :meth:`stop`, which are to be called once each.
+
+    It keeps trying when the connection to the message bus is lost; see :meth:`was_lost`. ``host``: what is sent to that host
+    alone is heard too.
+    """
+
+    def __init__(self, rpc: Rpc, topic: str, host: str, endpoint: Agent | PortForwardings) -> None:
+        target = oslo_messaging.Target(topic=topic, server=host)
         self._host = host
-        self._server = oslo_messaging.get_rpc_server(rpc.transport, target, [Agent(host, heard)])
+        self._server = oslo_messaging.get_rpc_server(rpc.transport, target, [endpoint])
         self._channel: Any = None
+
+    @classmethod
+    def of_host(cls, rpc: Rpc, host: str, heard: Heard) -> Self:
+        """What the L3 agent of a host is told."""
+        return cls(rpc, TOPIC, host, Agent(host, heard))
+
+    @classmethod
+    def of_port_forwardings(cls, rpc: Rpc, hosts: Sequence[str], heard: Heard) -> Self:
+        """What all are told, heard once for these hosts."""
+        return cls(rpc, PORT_FORWARDINGS_TOPIC, hosts[0], PortForwardings(hosts, heard))
 
     def start(self) -> None:
         """Have the queues of the host, and listen. Raises :class:`NeutronError`."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .port_forwardings import forwarded_addresses
 from .routers_by_rpc import TOPIC as L3_TOPIC
 from .rpc import Rpc
 
@@ -61,9 +62,11 @@ def floating_ip_reports(
         if router["id"] in skipped or router.get("ha") or router.get("distributed"):  # other nodes can have the latter
             continue
         there, now = {}, {}
+        forwarded = forwarded_addresses(router)
         for floating_ip in router.get("floating_ips") or ():
             there[floating_ip["id"]] = floating_ip.get("status")
             works = "ERROR" if router["id"] in failed else "ACTIVE"
-            now[floating_ip["id"]] = works if floating_ip.get("fixed_ip_address") else "DOWN"
+            leads = floating_ip.get("fixed_ip_address") or floating_ip.get("floating_ip_address") in forwarded
+            now[floating_ip["id"]] = works if leads else "DOWN"
         if now != there or router["id"] in changed:
             yield router["id"], now

@@ -11,9 +11,11 @@ its path and one bad record does not block the others.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .errors import NeutronError
+from .port_forwardings import canonical
 
 try:
     import netaddr
@@ -21,6 +23,8 @@ except ImportError as error:
     NETADDR_IMPORT_ERROR: ImportError | None = error
 else:
     NETADDR_IMPORT_ERROR = None
+
+OF_PORTS = "_pf_floatingips"  # a router's floating IPs that are there for their port forwardings
 
 
 def routers_from_neutron(routers: Any) -> Any:
@@ -65,7 +69,8 @@ def _router(router: Any) -> Any:
             "enable_snat": enable_snat,
             "gateway": _gateway(gateway) if gateway else None,
             "interfaces": _mapped(router.get("_interfaces", []), _interface),
-            "floating_ips": _mapped(router.get("_floatingips", []), _floating_ip),
+            "floating_ips": _floating_ips(router),
+            "port_forwardings": _port_forwardings(router),
             "routes": _mapped(router.get("routes", []), _route),
             "conntrack_helpers": _mapped(router.get("conntrack_helpers") or None, _conntrack_helper),
             # What the check refuses, so that such a router is left as it is.
@@ -133,6 +138,23 @@ def _route(route: dict[str, Any]) -> dict[str, Any]:
 
 def _conntrack_helper(helper: dict[str, Any]) -> dict[str, Any]:
     return _present({key: helper.get(key) for key in ("id", "protocol", "port", "helper")})
+
+
+def _floating_ips(router: dict[str, Any]) -> Any:
+    """Also those that are there for their port forwardings: their ids and statuses are known by these entries alone."""
+    floating_ips = _mapped(router.get("_floatingips", []), _floating_ip)
+    return [*floating_ips, *map(_floating_ip, _dicts(router.get(OF_PORTS)))] if isinstance(floating_ips, list) else floating_ips
+
+
+def _port_forwardings(router: dict[str, Any]) -> Any:
+    """What a router has of them, or else its floating IPs; None where there are none."""
+    if router.get("port_forwardings") is not None:
+        return _mapped(router["port_forwardings"], lambda entry: canonical(entry, {}))
+    found: list[Any] = []
+    for floating_ip in _dicts(router.get(OF_PORTS)):
+        of_floating_ip = _mapped(floating_ip.get("port_forwardings") or [], partial(canonical, floating_ip=floating_ip))
+        found += of_floating_ip if isinstance(of_floating_ip, list) else [of_floating_ip]
+    return found or None
 
 
 def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .api import Api, among
+from .api import Api, Missing, among
 from .assembly import GATEWAY, INTERFACE, Assembly, Incomplete, Lists
 from .errors import NeutronError
+from .port_forwardings import completed, with_ranges
 from .router_data import routers_from_neutron
 
 _ATTEMPTS = 3
@@ -142,9 +143,22 @@ def _lists(api: Api, router_ids: Collection[str]) -> Lists:
         subnets=api.list("/subnets", among("network_id", networks), ("id", "network_id", "cidr", "gateway_ip", "segment_id"))
         if networks
         else (),
-        floating_ips=api.list(
-            "/floatingips",
-            among("router_id", router_ids),
-            ("id", "router_id", "port_id", "floating_ip_address", "fixed_ip_address", "status"),
-        ),
+        floating_ips=_floating_ips(api, router_ids),
     )
+
+
+def _floating_ips(api: Api, router_ids: Collection[str]) -> list[Router]:
+    listed = api.list(
+        "/floatingips",
+        among("router_id", router_ids),
+        ("id", "router_id", "port_id", "floating_ip_address", "fixed_ip_address", "status", "port_forwardings"),
+    )
+    wanted = [floating_ip for floating_ip in listed if floating_ip["router_id"] in router_ids]
+    # Neutron has no list of the ranges of several floating IPs.
+    found: dict[str, list[Router]] = {}
+    for each in with_ranges(wanted):
+        try:
+            found[each] = api.list(f"/floatingips/{each}/port_forwardings")
+        except Missing:
+            found[each] = []
+    return completed(wanted, found)

@@ -10,10 +10,15 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .errors import NeutronError
-from .router_data import routers_from_neutron
+from .port_forwardings import completed, with_ranges
+from .router_data import OF_PORTS, routers_from_neutron
 from .rpc import RemoteError, Rpc, TimedOut
 
 TOPIC = "q-l3-plugin"
+# Of resources, which Neutron sends as versioned objects (``neutron/api/rpc/handlers/resources_rpc.py``).
+RESOURCES_TOPIC = "q-plugin"
+RESOURCE_VERSION = "1.3"  # of port forwardings, the first with ranges
+RESOURCE_DATA = "versioned_object.data"
 # As the agent: routers of one call, and how few they become before a call that gets no answer in time is an error.
 _LARGEST_CHUNK = 256
 _SMALLEST_CHUNK = 32
@@ -51,8 +56,25 @@ def routers_of_host(rpc: Rpc, host: str, router_ids: Collection[str] | None = No
 
 
 def _sync_routers(rpc: Rpc, host: str, router_ids: Sequence[str]) -> list[Router]:
-    routers: list[Router] = routers_from_neutron(rpc.call(TOPIC, "1.0", "sync_routers", host=host, router_ids=router_ids))
-    return routers
+    routers = rpc.call(TOPIC, "1.0", "sync_routers", host=host, router_ids=router_ids)
+    ids = [each for router in routers for each in with_ranges(router.get(OF_PORTS, ()))]
+    if ids:
+        found = _port_forwardings(rpc, ids)
+        routers = [{**router, OF_PORTS: completed(router.get(OF_PORTS, ()), found)} for router in routers]
+    data: list[Router] = routers_from_neutron(routers)
+    return data
+
+
+def _port_forwardings(rpc: Rpc, floating_ip_ids: Sequence[str]) -> dict[str, list[Router]]:
+    """Id of a floating IP -> its port forwardings."""
+    wanted = {"floatingip_id": list(floating_ip_ids)}
+    objects = rpc.call(
+        RESOURCES_TOPIC, "1.1", "bulk_pull", resource_type="PortForwarding", version=RESOURCE_VERSION, filter_kwargs=wanted
+    )  # fmt: skip
+    found: dict[str, list[Router]] = {floating_ip_id: [] for floating_ip_id in floating_ip_ids}
+    for each in objects:
+        found[each[RESOURCE_DATA]["floatingip_id"]].append(each[RESOURCE_DATA])
+    return found
 
 
 def external_network_id(rpc: Rpc) -> str | None:

@@ -88,7 +88,7 @@ class Rpc:
         except Exception as error:
             raise NeutronError(f"The message bus of Neutron cannot be reached: {' '.join(str(error).split())}") from None
 
-    def call(self, topic: str, version: str, method: str, **arguments: Any) -> Any:
+    def call(self, topic: str, version: str, method: str, /, **arguments: Any) -> Any:
         """What a method of the server returns. Raises :class:`RemoteError`, :class:`TimedOut`, :class:`NeutronError`."""
         target = oslo_messaging.Target(topic=topic, version=version)
         client = oslo_messaging.get_rpc_client(self.transport, target, timeout=self.timeout, retry=1)
