@@ -19,6 +19,7 @@ from .conntrack_helpers import parted, why_they_fail
 from .desired import FORWARDING, IP_FORWARD, Desired
 from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
+from .metadata_ipv6 import is_metadata_address
 from .model import EXTERNAL_PREFIX
 from .operations import (
     Announce,
@@ -279,7 +280,9 @@ class Planner:
             removals += addresses.last
             emptied |= {name} if addresses.emptied else set()
             changes = _mac_address_changes(name, state, observed)
-            new = [address.split("/")[0] for address in (wanted if changes else addresses.new)]
+            news = wanted if changes else addresses.new
+            # That of metadata can be another router's on the same network too: none of them says that it alone has it.
+            new = [address.split("/")[0] for address in news if not is_metadata_address(address)]
             if _speaks(name, state) and (changes or name in lost or not _speaks(name, observed)):
                 new.append(LINK_LOCAL)
             attachment = state.devices[name].attachment

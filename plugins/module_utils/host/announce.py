@@ -22,6 +22,7 @@ from itertools import groupby
 from threading import Lock
 from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
+from ..metadata_ipv6 import METADATA_ADDRESS_V6
 from ..state import LINK_LOCAL
 from . import netns
 from .detached import FIRST, detached
@@ -131,11 +132,13 @@ def _addresses(announcement: Announcement) -> Iterable[str]:
         return [announcement.address]
     with suppress(OSError), open(_ADDRESSES, encoding="ascii") as file:
         found = [line.split() for line in file]
-        return [
-            socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
+        own = [
+            address
             for address, _index, _length, scope, _flags, device in found
-            if device == announcement.device and scope == _LINK_SCOPE
+            if (device, scope) == (announcement.device, _LINK_SCOPE)
         ]
+        addresses = (socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address)) for address in own)
+        return [address for address in addresses if address != METADATA_ADDRESS_V6]
     return []
 
 
