@@ -147,7 +147,7 @@ def flows(data: bytes) -> None:
 
     def run(arguments: list[str], accept: object = None) -> Any:
         if "--delete" in arguments:
-            assert arguments[-1] in ("203.0.113.20", "203.0.113.21")
+            assert arguments[-1] in ("203.0.113.20", "203.0.113.21") or arguments[-1].startswith("10.0.0.")
         return SimpleNamespace(stdout=_text(data), stderr="", returncode=0)
 
     def delete(flows: list[PortFlow]) -> None:
@@ -157,6 +157,7 @@ def flows(data: bytes) -> None:
     conntrack.port_flows.delete = delete  # type: ignore[assignment]
     destinations = Destinations([Ports("tcp", "203.0.113.30", 1, 9)], ())
     conntrack.delete_flows_through(["203.0.113.20", "203.0.113.21"], destinations)
+    conntrack.delete_untranslated_flows(["10.0.0.0/24"])
 
 
 def mark(data: bytes) -> None:

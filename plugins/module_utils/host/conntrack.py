@@ -51,11 +51,18 @@ def delete_untranslated_flows(networks: Sequence[str]) -> None:
     """Delete the flows that come from these IPv4 networks and keep their source. Raises :class:`CommandError`."""
     parsed = [ipaddress.IPv4Network(network) for network in networks]
     matches = map(_DESTINATIONS.search, run(["conntrack", "--dump"]).stdout.splitlines())
-    # Replies to them go to the machine itself, and not to an address of the router. Flows of IPv6 can be in the list too.
-    replied = {match.group(2) for match in matches if match is not None and ":" not in match.group(2)}
-    for source in sorted(replied):
-        if any(ipaddress.IPv4Address(source) in network for network in parsed):
+    # Replies to them go to the machine itself, and not to an address of the router.
+    for source in sorted({match.group(2) for match in matches if match is not None}):
+        if _is_of(source, parsed):
             _delete("--reply-dst", source)
+
+
+def _is_of(source: str, networks: Sequence[ipaddress.IPv4Network]) -> bool:
+    try:
+        address = ipaddress.IPv4Address(source)
+    except ValueError:  # flows of IPv6 can be in the list too
+        return False
+    return any(address in network for network in networks)
 
 
 def _delete(direction: str, address: str) -> None:
