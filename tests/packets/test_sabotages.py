@@ -76,7 +76,7 @@ def walk(node: Node, catalogue: Mapping[str, Sabotage], routers: Routers) -> dic
 def busy(node: Node) -> Node:
     """A node with both routers, metadata, and machines behind them."""
     MetadataServer(node, SOCKET)
-    run(node)
+    run(node, ROUTERS)
     for machine in (
         Machine(node, "outside", "br-ex", ["203.0.113.1/16"]),
         Machine(node, "db", DB_BRIDGE, ["10.0.1.7/24"], [("default", "10.0.1.1")]),
