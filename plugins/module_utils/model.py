@@ -27,6 +27,19 @@ NETWORK_ID_SHOWN = 11  # characters of a network id in a bridge name, as the lin
 FORWARDED_PROTOCOLS = ("tcp", "udp", "sctp", "dccp")  # those of Neutron that have ports
 DEVICE_NAME_LENGTH = 14  # the agent's DEV_NAME_LEN: one less than the kernel's limit
 
+SLAAC, DHCPV6_STATEFUL, DHCPV6_STATELESS = RA_MODES = ("slaac", "dhcpv6-stateful", "dhcpv6-stateless")
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """An IPv6 subnet of an internal port that the router advertises to hosts there. ``ipv6_ra_mode``: how hosts get their
+    addresses, one of ``RA_MODES``.
+    """
+
+    cidr: ipaddress.IPv6Network
+    ipv6_ra_mode: str
+    dns_nameservers: Tuple[ipaddress.IPv6Address, ...] = ()
+
 
 @dataclass(frozen=True)
 class Port:
@@ -39,6 +52,7 @@ class Port:
     mtu: Optional[int] = None
     admin_state_up: bool = True
     address_scopes: AddressScopes = ()
+    subnets: Tuple[Subnet, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .model import (
     external_device_name,
     internal_device_name,
 )
+from .read_subnet import read_subnets
 from .shown import Complaints
 from .state import FAMILIES
 
@@ -119,7 +120,9 @@ def _read_address_scopes(port: Fields, reading: Reading) -> AddressScopes:
 
 
 def _read_interface(fields: Fields, reading: Reading) -> Port:
-    port = Port(**_read_port(fields, reading, internal_device_name), admin_state_up=fields.boolean("admin_state_up"))
+    values = _read_port(fields, reading, internal_device_name)
+    subnets = read_subnets(fields, values["addresses"])
+    port = Port(**values, admin_state_up=fields.boolean("admin_state_up"), subnets=subnets)
     if port.network_id is None and reading.network_ids_required:
         fields.get("network_id", required=True)
     if fields.values.get("addresses") == []:

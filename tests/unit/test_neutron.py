@@ -102,6 +102,9 @@ def test_the_current_form_with_both_address_families() -> None:
                     "mtu": 1450,
                     "admin_state_up": True,
                     "addresses": ["2001:db8:1::1/64"],
+                    "subnets": [
+                        {"cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "dns_nameservers": ["2001:4860:4860::8888"]}
+                    ],
                 },
             ],
             "floating_ips": [
@@ -334,3 +337,22 @@ def test_one_bad_record_is_reported_with_its_path_and_blocks_no_other() -> None:
         "routers[0].floating_ips[0].floating_ip_address: is required",
         "routers[2]: expected a mapping, not 'broken'",
     ]
+
+
+def test_only_subnets_that_are_advertised_come_along() -> None:
+    subnets = [
+        {"id": "s1", "cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "dns_nameservers": ["2001:db8::53"], "gateway_ip": "x"},
+        {"id": "s2", "cidr": "2001:db8:2::/64", "ipv6_ra_mode": "dhcpv6-stateful", "dns_nameservers": []},
+        {"id": "s3", "cidr": "2001:db8:3::/64", "ipv6_ra_mode": None, "dns_nameservers": []},
+        {"id": "s4", "cidr": "10.0.0.0/24"},
+    ]
+    ports = [{"id": "p1", "subnets": subnets}, {"id": "p2", "subnets": subnets[2:]}]
+    (router,) = routers_from_neutron([{"id": "r", "_interfaces": ports, "gw_port": {"id": "g", "subnets": subnets}}])
+    assert [port.get("subnets") for port in router["interfaces"]] == [
+        [
+            {"cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "dns_nameservers": ["2001:db8::53"]},
+            {"cidr": "2001:db8:2::/64", "ipv6_ra_mode": "dhcpv6-stateful"},
+        ],
+        None,
+    ]
+    assert "subnets" not in router["gateway"]

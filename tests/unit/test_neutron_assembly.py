@@ -53,6 +53,11 @@ def test_ports_have_the_address_scopes_of_their_network() -> None:
     assert [p["address_scopes"] for p in router["_interfaces"]] == [{"4": "a", "6": None}, {"4": None, "6": None}]
 
 
+def test_subnets_are_as_they_were_listed() -> None:
+    advertised = subnet("s1", "n1", ipv6_ra_mode="slaac", dns_nameservers=["x"])
+    assert whole([port("p", "r", "n1", "s1")], [advertised])["_interfaces"][0]["subnets"] == [advertised]
+
+
 def test_subnets_of_other_segments_are_not_on_link() -> None:
     subnets = [subnet("s1", "n1", segment_id="a"), subnet("s2", "n1", segment_id="b"), subnet("s3", "n1", segment_id="a")]
     router = whole([port("g", "r", "n1", "s1", owner=GATEWAY)], subnets, external_gateway_info=gateway_info("s1"))

@@ -21,7 +21,7 @@ ROUTER_KEYS = (
     "port_forwardings, routes"
 )
 GATEWAY_KEYS = "address_scopes, addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
-PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id"
+PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id, subnets"
 
 Place = tuple[str | int, ...]
 WEB: Place = ("interfaces", 0)

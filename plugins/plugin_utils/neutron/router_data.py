@@ -116,7 +116,15 @@ def _address(fixed_ip: dict[str, Any], subnets: list[dict[str, Any]]) -> Any:
 
 
 def _interface(port: dict[str, Any]) -> dict[str, Any]:
-    return _present({**_port(port), "admin_state_up": port.get("admin_state_up")})
+    # Only what the router tells hosts of: of others, their addresses say all.
+    advertised = [_advertised(subnet) for subnet in _subnets(port) if subnet.get("ipv6_ra_mode")]
+    data = {**_port(port), "admin_state_up": port.get("admin_state_up"), "subnets": advertised or None}
+    return _present(data)
+
+
+def _advertised(subnet: dict[str, Any]) -> dict[str, Any]:
+    wanted = {key: subnet.get(key) for key in ("cidr", "ipv6_ra_mode")}
+    return _present({**wanted, "dns_nameservers": subnet.get("dns_nameservers") or None})
 
 
 def _gateway(port: Any) -> Any:

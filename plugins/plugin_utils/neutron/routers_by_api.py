@@ -17,6 +17,8 @@ from .port_forwardings import completed, with_ranges
 from .router_data import routers_from_neutron
 
 _ATTEMPTS = 3
+_OF_A_NETWORK = ("id", "mtu", "ipv4_address_scope", "ipv6_address_scope")
+_OF_A_SUBNET = ("id", "network_id", "cidr", "gateway_ip", "segment_id", "ipv6_ra_mode", "dns_nameservers")
 
 Router = dict[str, Any]
 
@@ -137,12 +139,8 @@ def _lists(api: Api, router_ids: Collection[str]) -> Lists:
     networks = {port["network_id"] for port in ports}
     return Lists(
         ports=ports,
-        networks=api.list("/networks", among("id", networks), ("id", "mtu", "ipv4_address_scope", "ipv6_address_scope"))
-        if networks
-        else (),
-        subnets=api.list("/subnets", among("network_id", networks), ("id", "network_id", "cidr", "gateway_ip", "segment_id"))
-        if networks
-        else (),
+        networks=api.list("/networks", among("id", networks), _OF_A_NETWORK) if networks else (),
+        subnets=api.list("/subnets", among("network_id", networks), _OF_A_SUBNET) if networks else (),
         floating_ips=_floating_ips(api, router_ids),
     )
 
