@@ -59,6 +59,7 @@ OBJECT_DEFAULTS: dict[str, dict[str, Any]] = {
         "admin_state_up": True,
         "addresses": None,
         "address_scopes": None,
+        "subnets": None,
     },
     "floating_ip": {"state": "present", "fixed_ip_address": None},
 }

@@ -36,6 +36,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.host import (
     iptables,
     ovs,
     policy_rules,
+    radvd,
     run_directory,
     sysctl,
 )
@@ -43,6 +44,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.host import (
 # What changes the node, besides ip.batch, in whose lines there are steps as well.
 _CHANGES = (
     (agent, "end_metadata_proxy"),
+    (agent, "end_radvd"),
     (conntrack, "delete_flows_through"),
     (haproxy, "load"),
     (haproxy, "stop"),
@@ -50,6 +52,8 @@ _CHANGES = (
     (ovs, "change"),
     (policy_rules, "delete"),
     (policy_rules, "restore"),
+    (radvd, "end"),
+    (radvd, "load"),
     (run_directory, "write"),
     (sysctl, "write"),
 )
@@ -117,10 +121,10 @@ class _Steps:
             return room
 
     def _counted(self, change: Any) -> Any:
-        def counted(*arguments: Any) -> Any:
+        def counted(*arguments: Any, **keywords: Any) -> Any:
             if not self._take(1):
                 os.kill(os.getpid(), signal.SIGKILL)
-            return change(*arguments)
+            return change(*arguments, **keywords)
 
         return counted
 

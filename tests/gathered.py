@@ -10,7 +10,7 @@ import ipaddress
 from typing import Any
 
 Router = dict[str, Any]
-ALWAYS = ("admin_state_up", "address_scopes")  # what comes back must have been asked for
+ALWAYS = ("admin_state_up", "address_scopes", "subnets")  # what comes back must have been asked for
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -30,7 +30,7 @@ def comparable(gathered: list[Router], routers: list[Router]) -> list[Router]:
 
     def asked(port: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in port.items() if key in ports[port["id"]] or key in ALWAYS}
-        return {key: sorted(value) if isinstance(value, list) else value for key, value in kept.items()}
+        return {key: sorted(value, key=str) if isinstance(value, list) else value for key, value in kept.items()}
 
     return [_sorted({**router, **_map_ports(router, asked)}) for router in gathered]
 
@@ -79,7 +79,10 @@ def _expected(router: Router, ipv6_gateway: str | None) -> Router:
             result["port_forwardings"] = [_forwarding(entry) for entry in router["port_forwardings"]]
         _move_next_hops(result)
     return _sorted(
-        {**result, **_map_ports(result, lambda port: {k: sorted(v) if isinstance(v, list) else v for k, v in port.items()})}
+        {
+            **result,
+            **_map_ports(result, lambda port: {k: sorted(v, key=str) if isinstance(v, list) else v for k, v in port.items()}),
+        }
     )
 
 

@@ -34,12 +34,14 @@ def snapshot(node: Node, namespaces: str = "*") -> dict[str, object]:
 
 
 def _is_settling(links: str) -> bool:
-    """Whether the kernel still looks if somebody else has an IPv6 address: it makes some routes only then."""
+    """Whether the kernel still looks if somebody else has an IPv6 address: it makes some routes only then. Or has not told yet
+    that the other end of a device is up again.
+    """
     return any(
-        address.get("tentative") and not address.get("dadfailed")
+        "NO-CARRIER" in link["flags"]
+        or any(address.get("tentative") and not address.get("dadfailed") for address in link.get("addr_info", ()))
         for link in json.loads(links)
         if "LOWER_UP" in link.get("flags", ())
-        for address in link.get("addr_info", ())
     )
 
 
@@ -66,6 +68,7 @@ exit 0
 # Whatever was made goes, and not by the engine, whose removal is under test.
 _EMPTY = """
 if [ -e /run/netnode-l3/metadata-proxy.pid ]; then kill -9 $(cat /run/netnode-l3/metadata-proxy.pid); fi
+for file in /run/netnode-l3/radvd-*.pid; do if [ -e "$file" ]; then kill -9 $(cat "$file"); fi; done
 rm -rf /run/netnode-l3
 if [ -S /run/openvswitch/db.sock ]; then
     for bridge in $(ovs-vsctl list-br); do

@@ -8,6 +8,7 @@ other in the rest. Ports, floating IPs, addresses and networks are another route
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from itertools import chain, permutations
 from typing import Any, TypeVar
@@ -102,12 +103,26 @@ def interfaces(draw: Draw, port_id: str, number: int) -> dict[str, Any]:
     length, length6 = draw(some([24, 25, 28])), draw(some([64, 96]))
     addresses = [f"10.{number}.0.1/{length}", f"10.{number}.0.2/{length}", f"10.{number}.1.1/24"]
     addresses += [f"2001:db8:{number}::1/{length6}", f"2001:db8:{number}::2/64"]
+    chosen = list(draw(few(addresses, 1, 3)))
+    advertised = draw(subnets(chosen))
     return {
         **draw(ports(port_id)),
         "network_id": draw(some(NETWORK_IDS)),
         "admin_state_up": draw(mostly),
-        "addresses": list(draw(few(addresses, 1, 3))),
+        "addresses": chosen,
+        **({"subnets": advertised} if advertised else {}),
     }
+
+
+@st.composite
+def subnets(draw: Draw, addresses: list[str]) -> list[dict[str, Any]]:
+    """Some of the IPv6 subnets of these addresses, each with advertisements."""
+    networks = {ipaddress.ip_interface(address).network for address in addresses if ":" in address}
+    asking = [network for network in sorted(networks, key=str) if draw(some([True, False]))]
+    modes = {network: ["slaac", "dhcpv6-stateful", "dhcpv6-stateless"] for network in asking if network.prefixlen == 64}
+    servers = [[], ["2001:db8:53::1"], ["2001:db8:53::2", "2001:db8:53::1"]]
+    chosen = [{"cidr": str(n), "ipv6_ra_mode": draw(some(modes.get(n, ["dhcpv6-stateful"])))} for n in asking]
+    return [{**subnet, **({"dns_nameservers": s} if (s := draw(some(servers))) else {})} for subnet in chosen]
 
 
 @st.composite

@@ -79,6 +79,15 @@ def forwarding(external: int | str, internal: int | str, **changes: Any) -> dict
     return {"floating_ip_address": "203.0.113.30", "protocol": "tcp", "internal_ip_address": "10.0.0.5", **ports, **changes}
 
 
+WEB_SUBNET = {"cidr": "2001:db8:1::/64", "ipv6_ra_mode": "slaac", "dns_nameservers": ["2001:db8:1::53"]}
+
+
+def advertising(router: dict[str, Any], *subnets: dict[str, Any]) -> dict[str, Any]:
+    """The router with advertisements on its first internal network, of these subnets or of ``WEB_SUBNET``."""
+    first, *others = router["interfaces"]
+    return {**router, "interfaces": [{**first, "subnets": list(subnets or (WEB_SUBNET,))}, *others]}
+
+
 def small_router(number: int, **changes: Any) -> dict[str, Any]:
     """One of many routers: a gateway, one internal network that overlaps with all others', a floating IP."""
     return {

@@ -4,8 +4,8 @@
 
 """What people and programs do to a router by hand, and what the next run says that it did about it: a catalogue.
 
-The router is that of ``routers.router()``, with metadata and clamping of the MSS; beside it is ``small_router(1)`` with
-``FORWARDINGS``.
+The router is that of ``routers.router()``, with metadata, router advertisements and clamping of the MSS; beside it is
+``small_router(1)`` with ``FORWARDINGS``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ NAMESPACE = "qrouter-r1"
 WEB, DB, GATEWAY = "qr-bbbb0000-we", "qr-cccc0000-db", "qg-aaaa0000-ex"
 WEB_TAP, DB_TAP, GATEWAY_TAP = "tapbbbb0000-we", "tapcccc0000-db", "tapaaaa0000-ex"
 PROXY = "/run/netnode-l3/metadata-proxy"
+RADVD = "/run/netnode-l3/radvd-r1"
 FOREIGN = "ip link add name own-vpn type bridge; ip address add 172.30.0.1/24 dev own-vpn; ip link set dev own-vpn up"
 NO_FOREIGN = "ip link delete own-vpn"
 METADATA_V6 = "fe80::a9fe:a9fe/128"
@@ -494,7 +495,29 @@ METADATA = {
         f"sed -i s/x-forwarded-for/x-other/I {PROXY}.cfg", "metadata proxy reloaded"
     ),
     "metadata proxy's files deleted": outside(
+        f"rm {PROXY}.*",
+        "metadata proxy listens for router r1",
+        "metadata proxy listens for router small-1",
+        "metadata proxy reloaded",
+    ),
+}
+
+_AGAIN = f"router advertisements on {WEB} put right"
+ADVERTISEMENTS = {
+    "radvd killed": outside(
+        f"kill -KILL $(cat {RADVD}.pid); while pgrep -x radvd >/dev/null; do sleep 0.01; done",
+        f"router advertisements on {WEB} started",
+    ),
+    "radvd's configuration edited": outside(f"sed -i s/2001:db8:1::53/2001:db8:1::66/ {RADVD}.conf", _AGAIN),
+    "radvd's configuration deleted": outside(f"rm {RADVD}.conf", _AGAIN),
+    "radvd's files deleted": outside(f"rm {RADVD}.*", _AGAIN),
+    "another radvd in its pid file": outside(f"echo 1 > {RADVD}.pid", _AGAIN),
+    "radvd told another address to advertise from": outside(
+        f"sed -i 's/fe80::f816:3eff:fe00:c0;/fe80::a9fe:a9fe;/' {RADVD}.conf", _AGAIN
+    ),
+    "all files deleted": outside(
         "rm -r /run/netnode-l3",
+        _AGAIN,
         "metadata proxy listens for router r1",
         "metadata proxy listens for router small-1",
         "metadata proxy reloaded",
@@ -511,6 +534,7 @@ CATALOGUE: dict[str, Sabotage] = {
     **SYSCTLS,
     **NODE,
     **METADATA,
+    **ADVERTISEMENTS,
 }
 
 _FILTER, _RAW = "of table filter", "of table raw"

@@ -17,6 +17,7 @@ notes:
 requirements:
   - iproute2, iptables and conntrack on the managed node
   - haproxy there for O(metadata_upstream), and Open vSwitch for O(interface_driver=openvswitch)
+  - radvd there for routers that send router advertisements
 attributes:
   check_mode:
     support: full

@@ -15,11 +15,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
+from .advertised_from import is_told, own_link_local, with_sources
 from .errors import UNFORESEEN, in_words
-from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, sysctl
+from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, radvd, rtnetlink, sysctl
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
 from .operations import (
+    Advertise,
     Announce,
     ChangePolicyRule,
     DeleteFlows,
@@ -132,6 +134,10 @@ def _execute(operation: Operation) -> None:
         iptables.restore(operation.family, operation.text)
     elif isinstance(operation, EndAgentsProxy):
         agent.end_metadata_proxy(operation.pid, operation.router_id)
+    elif isinstance(operation, Advertise):
+        if operation.agents_radvd is not None:
+            agent.end_radvd(operation.agents_radvd, operation.router_id, replaced=True)
+        radvd.load(operation.router_id, _with_sources(operation.text), operation.pid)
     elif isinstance(operation, DeleteFlows):
         destinations = Destinations(operation.ports, operation.port_forwardings) if operation.ports else None
         conntrack.delete_flows_through(operation.addresses, destinations)
@@ -139,6 +145,14 @@ def _execute(operation: Operation) -> None:
         conntrack.delete_untranslated_flows(operation.networks)
     else:
         raise TypeError("no way to execute %r" % (operation,))
+
+
+def _with_sources(text: str) -> str:
+    """What radvd is to read in the namespace of the calling thread."""
+    if not is_told(text):
+        return text
+    network = rtnetlink.read()
+    return with_sources(text, {link.name: own_link_local(link, network.texts(link.name)) for link in network.links})
 
 
 def _subject(operation: Operation) -> str:
@@ -150,6 +164,8 @@ def _subject(operation: Operation) -> str:
         return "metadata proxy of the L3 agent (process %d)" % operation.pid
     if isinstance(operation, DeleteFlows):
         return "connection tracking"
+    if isinstance(operation, Advertise):
+        return "router advertisements"
     return type(operation).__name__
 
 

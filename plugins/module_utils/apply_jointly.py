@@ -10,9 +10,9 @@ import time
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .apply import Outcome
-from .host import cancellation, haproxy, ip, netns, ovs, rtnl, sockets
+from .host import agent, cancellation, haproxy, ip, netns, ovs, radvd, rtnl, sockets
 from .host.command import CommandError
-from .operations import Ip, LoadProxy, Operation, Ovs, Serve, Unserve
+from .operations import EndAdvertisements, Ip, LoadProxy, Operation, Ovs, Serve, Unserve
 from .services.metadata_proxy import MetadataProxy, lines_of
 
 PATIENCE = 5.0  # seconds after which a switch that fails is not tried again
@@ -50,6 +50,7 @@ class Jointly:
             part.outcome.error = cancellation.reason_to_leave()
         parts = _unfailed(parts)
         kinds: List[Tuple[type, Callable[[List[_Part]], None]]] = [
+            (EndAdvertisements, _end_advertisements),
             (Unserve, self._unserve),
             (Ovs, _change_switch),
             (Ip, _change_links),
@@ -126,7 +127,8 @@ class Jointly:
 
 def _is_joint(operation: Operation) -> bool:
     """Whether one command does it for all routers; a line of ``ip`` only outside of their namespaces."""
-    return isinstance(operation, (Unserve, Ovs, Serve, LoadProxy)) or (isinstance(operation, Ip) and operation.namespace is None)
+    kinds = (EndAdvertisements, Unserve, Ovs, Serve, LoadProxy)
+    return isinstance(operation, kinds) or (isinstance(operation, Ip) and operation.namespace is None)
 
 
 def _unfailed(parts: Sequence[_Part]) -> List[_Part]:
@@ -139,6 +141,22 @@ def _listens(namespace: Optional[str], port: int) -> bool:
             return sockets.listener(port) is not None
     except (netns.DeadNamespace, netns.Inaccessible):
         return False
+
+
+def _end_advertisements(parts: List[_Part]) -> None:
+    """All at once, and while the devices are there by which hosts are told."""
+    ending = [part.operation for part in parts if isinstance(part.operation, EndAdvertisements)]
+    try:
+        radvd.end({operation.router_id: operation.pid for operation in ending})
+        for operation in ending:
+            if operation.agents_radvd is not None:
+                agent.end_radvd(operation.agents_radvd, operation.router_id, replaced=False)
+    except OSError as error:
+        for part in parts:  # that must not keep a router from going
+            part.outcome.trouble = "router advertisements: %s" % (error.strerror or error)
+        return
+    for part in parts:
+        part.outcome.note([part.operation])
 
 
 def _change_links(parts: List[_Part]) -> None:

@@ -32,6 +32,7 @@ from .model import (
 )
 from .options import Options
 from .port_forwardings import forwarded_addresses
+from .services.router_advertisements import configuration
 from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
@@ -158,6 +159,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         loopback_up=True,
         metadata=options.metadata_upstream is not None,
         metadata_ipv6=options.metadata_upstream is not None and bool(devices_with_metadata_v6(router)),
+        advertised=configuration(router, options.metadata_upstream is not None),
     )
     return Desired(router, state, tuple(problems + extra_problems + helper_problems(router)))
 

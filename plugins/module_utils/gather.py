@@ -23,6 +23,7 @@ from .model import EXTERNAL_PREFIX, PortForwarding
 from .plan_addresses import odd_in_words
 from .plan_policy_rules import describe_policy_rule
 from .plan_routes import describe_route
+from .services.router_advertisements import subnets_of, without_mtu
 from .state import FAMILIES, IPV6, KERNEL_POLICY_RULES, Device, Route, RouterState
 
 
@@ -38,6 +39,7 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     scopes = scopes_of_devices(state.firewall)
     forwardings = [f for f in port_forwardings(state.firewall) if as_meant or "%s/32" % f.floating_ip_address in present]
     external = {*pairs, *(str(forwarding.floating_ip_address) for forwarding in forwardings)}
+    subnets, unasked = subnets_of(state.advertised), without_mtu(state.advertised)
     for name, device in sorted(state.devices.items()):
         own = [address for address in state.addresses.get(name, ()) if not is_metadata_address(address)]
         addresses = [address for address in own if address[:-3] not in external]
@@ -48,7 +50,10 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
             port["addresses"].sort(key=lambda address: address.split("/")[0] != external_address(state.firewall))
             router["gateway"] = {**port, **_gather_next_hops(state, name)}
         else:
-            router["interfaces"].append({**port, "admin_state_up": device.up or as_meant})
+            advertised = {"subnets": subnets[name]} if name in subnets else {}
+            if name in unasked:
+                port.pop("mtu", None)
+            router["interfaces"].append({**port, "admin_state_up": device.up or as_meant, **advertised})
     router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
     if forwardings:
         router["port_forwardings"] = [_gather_port_forwarding(forwarding) for forwarding in forwardings]
@@ -143,6 +148,7 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
         **({"policy rules": rules} if rules else {}),
         "devices": {name: _describe_device(device, driver) for name, device in sorted(state.devices.items())},
         "metadata proxy": _describe_metadata(state),
+        **({"router advertisements": state.advertised.splitlines()} if state.advertised is not None else {}),
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
         "rules": {
             "IPv%d %s %s" % (family, table, chain): list(rules)

@@ -77,7 +77,7 @@ def _planned(
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
     proxy = observe_proxy(options, thorough=not data)
     known_rules = KnownRules.on_node()
-    observer = Observer(driver, known_rules, proxy.sockets, thorough=thorough, progress=progress)
+    observer = Observer(driver, known_rules, proxy.sockets, thorough=thorough, progress=progress, lost_too=not data)
     plan = plan_node(data, state, options, driver, proxy, observer)
     warn_of_rights(plan, options)
     if progress is not None:

@@ -54,7 +54,7 @@ def run_router(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[
 
 def run_interface(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[str, Any]:
     """The module ``l3_interface``: one internal port of a router."""
-    keys = ("id", "network_id", "mac_address", "mtu", "admin_state_up", "addresses", "address_scopes")
+    keys = ("id", "network_id", "mac_address", "mtu", "admin_state_up", "addresses", "address_scopes", "subnets")
     return _run_part("interfaces", "id", keys, params, check_mode, diff)
 
 
@@ -106,11 +106,13 @@ def _run(
             stack.enter_context(exclusive(options.lock_timeout))
         driver = kind.on_node(options, observe_node())
         place = Place(router_id, options.namespace_of(router_id))
-        present = Observer(driver, KnownRules({})).observe([place], {})[place]
+        observer = Observer(driver, KnownRules({}))
+        present = observer.observe([place], {})[place]
         if not isinstance(present, RouterState):
             raise present
         try:
-            edited = edit(_present_data(place, present, driver, params))
+            silent = place.router_id in observer.advertisers.known and not present.advertised
+            edited = edit(_present_data(place, present, driver, params, silent))
         except MissingObject as reason:
             if not check_mode:
                 raise
@@ -126,8 +128,12 @@ def _run(
     return _of_one(result, edited.path)
 
 
-def _present_data(place: Place, present: RouterState, driver: InterfaceDriver, params: Mapping[str, Any]) -> Optional[RouterData]:
-    """The router as it is, as data; None when it is not there. Raises :class:`Refused` when it cannot be edited."""
+def _present_data(
+    place: Place, present: RouterState, driver: InterfaceDriver, params: Mapping[str, Any], silent: bool
+) -> Optional[RouterData]:
+    """The router as it is, as data; None when it is not there. ``silent``: its radvd has ended, or what it was told is not known.
+    Raises :class:`Refused` when it cannot be edited.
+    """
     elsewhere = any(other.router_id == place.router_id and other != place for other in places(driver))
     if not present.namespace or (elsewhere and not present.devices):
         if elsewhere and params["state"] == "present":
@@ -137,6 +143,7 @@ def _present_data(place: Place, present: RouterState, driver: InterfaceDriver, p
         return None
     removes_all = "router_id" not in params and params["state"] == "absent"
     reason = None if removes_all else why_not_whole(present, driver)
+    reason = "its radvd is gone" if silent and not removes_all else reason
     if reason is not None:
         message = "Router %s is not whole: %s. Converge it with l3_routers first: the rest of it would be lost."
         raise Refused(message % (place.router_id, reason))

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .advertised_from import is_told, own_link_local, without_sources
 from .connected import KERNEL
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
 from .fields import ID
@@ -22,8 +23,10 @@ from .interface_drivers.bridge import CLOSED
 from .interface_drivers.driver import MARK, InterfaceDriver, owner
 from .metadata_ipv6 import is_metadata_address, oddities
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
+from .observe_advertisers import observe_advertisers
 from .plan_addresses import misplaced
 from .rule_set import differing_chains, parse_save, without_agents
+from .services.router_advertisements import Advertisers
 from .state import (
     ABSENT,
     ACCEPT_DAD,
@@ -104,7 +107,7 @@ class Observer:
 
     ``known_rules``: which rule sets need not be read. ``sockets_of_proxy``: the inodes by which the metadata proxy's
     sockets are known. ``thorough``: read the rule sets also of routers that nothing is desired of; those in the node's own
-    namespace are read in any case.
+    namespace are read in any case. ``lost_too``: look for each radvd whose files are gone.
     """
 
     def __init__(
@@ -114,12 +117,20 @@ class Observer:
         sockets_of_proxy: AbstractSet[str] = frozenset(),
         thorough: bool = True,
         progress: Optional[Progress] = None,
+        lost_too: bool = False,
     ) -> None:
         self._progress = progress or Progress()
         self._driver = driver
         self._thorough = thorough
         self._known_rules = known_rules
         self._sockets_of_proxy = sockets_of_proxy
+        self._lost_too = lost_too
+        self._advertisers: Optional[Advertisers] = None
+
+    @property
+    def advertisers(self) -> Advertisers:
+        """The radvd processes of the node, as they were when routers were first observed."""
+        return self._advertisers or Advertisers()
 
     def observe(self, wanted: Sequence[Place], desired: Mapping[str, RouterState]) -> Mapping[Place, Any]:
         """Place -> the state of the router there, or the error of reading it.
@@ -129,6 +140,9 @@ class Observer:
         """
         found: Dict[Place, Any] = {}
         unread: List[_WithoutRules] = []
+        if self._advertisers is None:
+            asking = {router_id for router_id, state in desired.items() if state.advertised is not None}
+            self._advertisers = observe_advertisers(asking, self._lost_too)
         self._progress.begin("read", len(wanted))
         for place in wanted:
             refuse_to_begin()
@@ -157,6 +171,7 @@ class Observer:
                 generation = nftables.generation() if namespace is not None else None
                 network = rtnetlink.read()
                 devices = self._devices(place, network.links, desired)
+                advertised = self._advertised(place.router_id, network)
                 values = sysctl.read_all(_sysctls(devices, place, _speaking(devices, network, desired)))
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
                 listeners = sockets.listeners(self._driver.options.metadata_port)
@@ -183,6 +198,8 @@ class Observer:
             port_taken=taken,
             forwards_ipv6=forwards_ipv6,
             agents_proxy=agent.metadata_proxy_of(place.router_id) if taken else None,
+            advertised=advertised,
+            agents_radvd=self.advertisers.of_agent.get(place.router_id),
             foreign=tuple("device " + name for name in sorted(foreign)),
         )
         if namespace is None:
@@ -196,6 +213,15 @@ class Observer:
         if rules is None or beside is None:
             return _WithoutRules(place, state, generation, rules)
         return replace(state, firewall=rules, foreign=state.foreign + beside)
+
+    def _advertised(self, router_id: str, network: rtnetlink.Network) -> Optional[str]:
+        """What radvd was told that is in the namespace of the calling thread, which has this network."""
+        if router_id not in self.advertisers.known:
+            return None
+        text = self.advertisers.told(router_id, netns.identity())
+        if text is None or not is_told(text):
+            return text
+        return without_sources(text, {link.name: own_link_local(link, network.texts(link.name)) for link in network.links})
 
     def _read_rules(self, seen: _WithoutRules) -> Any:
         """The state with its rule sets, or the error of reading them."""

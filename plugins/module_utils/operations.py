@@ -95,6 +95,27 @@ class LoadProxy(Operation):
 
 
 @dataclass(frozen=True)
+class Advertise(Operation):
+    """radvd runs with this configuration for a router: the process that is there, or else a new one. ``agents_radvd``: that of
+    the L3 agent, the place of which it takes.
+    """
+
+    router_id: str
+    text: str
+    pid: Optional[int] = None
+    agents_radvd: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class EndAdvertisements(Operation):
+    """A router's radvd ends, if there is one, and its files go; and so does that of the L3 agent."""
+
+    router_id: str
+    pid: Optional[int] = None
+    agents_radvd: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class DeleteFlows(Operation):
     """Connections through external addresses end, and those to ports that are not led as port forwardings want it."""
 

@@ -23,6 +23,7 @@ from .metadata_ipv6 import is_metadata_address
 from .model import EXTERNAL_PREFIX
 from .operations import (
     Announce,
+    EndAdvertisements,
     Ip,
     Operation,
     Ovs,
@@ -33,12 +34,14 @@ from .operations import (
 )
 from .options import Options
 from .plan_addresses import plan_addresses
+from .plan_advertisements import advertise, end_unasked
 from .plan_flows import ended_flows
 from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
 from .plan_routes import led_around, route_operations
 from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
+from .services.router_advertisements import Advertisers
 from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, LINK_LOCAL, Device, RouterState
 
 
@@ -77,9 +80,16 @@ class RouterPlan:
 class Planner:
     """Plans one router after the other, and remembers what the plans before have taken care of on the node."""
 
-    def __init__(self, driver: InterfaceDriver, proxy: MetadataProxy, namespaces: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        driver: InterfaceDriver,
+        proxy: MetadataProxy,
+        namespaces: Iterable[str] = (),
+        advertisers: Optional[Advertisers] = None,
+    ) -> None:
         self.driver = driver
         self.proxy = proxy
+        self.advertisers = advertisers or Advertisers()
         self.options: Options = driver.options
         self.namespaces = frozenset(namespaces)
         self.bridges: Set[str] = set()  # seen to by plans so far
@@ -94,6 +104,7 @@ class Planner:
         router_id = desired.router.id
         namespace = self.options.namespace_of(router_id)
         freed = [*removal, *self._unserve(router_id, desired.state, observed)]
+        freed += end_unasked(router_id, desired.state, observed, self.advertisers)
         if observed.dead:
             freed.append(Ip(None, ("dead namespace %s removed" % namespace,), "netns delete %s" % namespace))
             observed = ABSENT
@@ -123,6 +134,8 @@ class Planner:
         parameters = list(_parameters(namespace, created, state, observed))
         # When a device ceases to speak IPv6, the kernel takes the addresses and routes that the plan removes.
         last = [operation for operation in parameters if _ends_ipv6(operation, present)]
+        advertised, problem = advertise(router_id, namespace, state, observed, created, self.advertisers)
+        problems += [problem] if problem is not None else []
         own = [
             *_link_operations(namespace, present, state),
             *(operation for operation in parameters if operation not in last),
@@ -131,6 +144,7 @@ class Planner:
             *policy_rule_operations(namespace, state.policy_rules, observed.policy_rules),
             *self._addresses(namespace, state, observed, lost),
             *last,
+            *advertised,
         ]
         if any(isinstance(operation, Unserve) for operation in removal):
             observed = replace(observed, metadata=False)  # the proxy lets go of a router wherever it is
@@ -138,7 +152,8 @@ class Planner:
         begins = any(isinstance(operation, Serve) for operation in served)
         metadata = state.metadata and (begins or self._is_served(router_id, observed))
         ipv6 = metadata and state.metadata_ipv6 and (begins or not observed.port_taken)
-        state = replace(state, metadata=metadata, metadata_ipv6=ipv6)
+        told = state.advertised if problem is None else None
+        state = replace(state, metadata=metadata, metadata_ipv6=ipv6, advertised=told)
         freed.sort(key=rank)
         shared.sort(key=rank)
         return RouterPlan(
@@ -297,6 +312,8 @@ class Planner:
 
 def rank(operation: Operation) -> int:
     """The order in which operations that many routers share are done, see :mod:`apply_jointly`."""
+    if isinstance(operation, EndAdvertisements):
+        return -1
     if isinstance(operation, (Unserve, Ovs)):
         return 0
     return 1 if isinstance(operation, Ip) and operation.namespace is None else 2

@@ -18,6 +18,7 @@ from .observe import Observer, Place, is_alive, places
 from .operations import LoadProxy, Operation
 from .options import Options
 from .plan import Planner, RouterPlan, rank
+from .plan_advertisements import end_advertisements
 from .plan_removal import removal
 from .router_data import Rejected, check_router_ids, check_routers
 from .selection import ADMIN_DOWN, Skipped, select
@@ -197,7 +198,10 @@ class _Run:
         changes = [self._change(d, planner, observed, removals) for d in desired]
         leaving = {place.router_id: observed[place] for place in removed if place.router_id in unwanted}
         self.plan.changes = [*changes, *(self._deletion(router_id, state, removals) for router_id, state in leaving.items())]
-        freed = tuple(self.driver.release(stale, stale=True))
+        freed = (
+            *self._stray_advertisements(wanted, unwanted, everything and not self._unnamed),
+            *self.driver.release(stale, stale=True),
+        )
         kept = frozenset() if everything else bridges
         devices = {d.name: d for x in desired for d in x.state.devices.values()}
         unused = self.driver.unused(devices, planner.freed, kept) if kept is not None else []
@@ -216,7 +220,8 @@ class _Run:
 
     def _planner(self, desired: Sequence[Desired], observed: Mapping[Place, Any]) -> Planner:
         """A planner that knows which names the run sets free."""
-        planner = Planner(self.driver, self.proxy, (p.namespace for p in self.places if p.namespace))
+        namespaces = (p.namespace for p in self.places if p.namespace)
+        planner = Planner(self.driver, self.proxy, namespaces, self.observer.advertisers)
         planner.free(self.freed)
         for d in desired:
             present = observed[Place(d.router.id, self.options.namespace_of(d.router.id))]
@@ -272,7 +277,8 @@ class _Run:
         unread = str(observed) if before is not observed else None
         if self.driver.unavailable is not None:
             return Change(router_id, RouterPlan(router_id), before, before, error=self.driver.unavailable)
-        plan = RouterPlan(router_id, freed=tuple(sorted(removals[router_id], key=rank)))
+        steps = [*end_advertisements(router_id, self.observer.advertisers), *removals[router_id]]
+        plan = RouterPlan(router_id, freed=tuple(sorted(steps, key=rank)))
         return Change(router_id, plan, before, unread=unread)
 
     def _orphans(
@@ -296,6 +302,17 @@ class _Run:
             if (lost or gone) and name not in self.freed:
                 stale.append(name)
         return sorted(stale)
+
+    def _stray_advertisements(self, wanted: Mapping[str, Place], unwanted: Set[str], everything: bool) -> List[Operation]:
+        """Ends those of routers that are not on the node."""
+        known = {place.router_id for place in self.places} | set(wanted) | {rejected.id for rejected in self.plan.rejected}
+        advertisers = self.observer.advertisers
+        steps: List[Operation] = []
+        for router_id in sorted(advertisers.known.keys() - known):
+            if everything or router_id in unwanted:
+                action = "router advertisements of router %s, which is gone, ended" % router_id
+                steps += end_advertisements(router_id, advertisers, (action,), agents=False)
+        return steps
 
     def _load_proxy(self) -> Tuple[Operation, ...]:
         """Whether the metadata proxy is to be started, reloaded or ended, and what it is told."""

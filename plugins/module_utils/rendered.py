@@ -10,9 +10,10 @@ import shlex
 from typing import Any, Dict, List, Type
 
 from .desired import desired_state
+from .host.radvd import COMMAND, arguments
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import devices_with_metadata_v6
-from .operations import Ip, Operation, Ovs, RestoreRules, SetSysctl
+from .operations import Advertise, Ip, Operation, Ovs, RestoreRules, SetSysctl
 from .options import Options
 from .plan import Planner
 from .router_data import check_routers
@@ -35,6 +36,8 @@ def rendered(data: object, options: Options, kind: Type[InterfaceDriver]) -> Dic
         plan = planner.plan(desired_state(router, options, driver), absent)
         entry: Dict[str, Any] = {"id": router.id, "commands": [], "rules": {}}
         for operation in plan.operations:
+            if isinstance(operation, Advertise):
+                entry["router_advertisements"] = operation.text
             command = _command(operation, entry["rules"])
             if command:
                 entry["commands"].append(command)
@@ -60,6 +63,8 @@ def _command(operation: Operation, rules: Dict[str, str]) -> str:
     inside = "ip netns exec %s " % operation.namespace if operation.namespace else ""
     if isinstance(operation, SetSysctl):
         return inside + "sysctl -w %s=%s" % (operation.key, operation.value)
+    if isinstance(operation, Advertise):
+        return inside + shlex.join([COMMAND, *arguments(operation.router_id)])
     if isinstance(operation, RestoreRules):
         command = "iptables-restore" if operation.family == IPV4 else "ip6tables-restore"
         further = command in rules  # helpers of connection tracking, which a run sets by a call of their own

@@ -78,7 +78,10 @@ def _that_can_be(change: Change, driver: InterfaceDriver, losses: List[str]) -> 
     ]
     for other in sorted(others):
         losses.append("Router %s: the %s is none that a run makes, and would not come back." % (change.router_id, other))
-    return replace(before, devices=devices, routes=routes, policy_rules=rules, dead=False).without_devices(lost)
+    advertised = before.advertised or None  # of what is not known, nothing can be had again
+    return replace(before, devices=devices, routes=routes, policy_rules=rules, advertised=advertised, dead=False).without_devices(
+        lost
+    )
 
 
 def _attachment(change: Change, device: Device, driver: InterfaceDriver) -> Optional[Attachment]:

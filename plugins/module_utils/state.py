@@ -142,7 +142,9 @@ class RouterState:
     what an address that is there is not as a run makes it. ``connected``: routes that the kernel makes with addresses.
     ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
     proxy listens, and ``metadata_ipv6``: for IPv6 too; ``port_taken``: whether somebody else does; ``agents_proxy``: the
-    process of the L3 agent, if it is that which does. ``foreign``: what is in the
+    process of the L3 agent, if it is that which does. ``advertised``: what radvd was told for the router, which is empty
+    when that is not known; None: there is none in its namespace. ``agents_radvd``: the process of that which the L3 agent
+    started. ``foreign``: what is in the
     namespace and not ours, in words; ``foreign_defaults``: address families that have a default route which is not ours.
     ``forwards_ipv6``: whether the node does, where that is not ours to say. ``dead``: the namespace's name is there and
     nothing behind it.
@@ -162,6 +164,8 @@ class RouterState:
     metadata_ipv6: bool = False
     port_taken: bool = False
     agents_proxy: Optional[int] = None
+    advertised: Optional[str] = None
+    agents_radvd: Optional[int] = None
     foreign: Tuple[str, ...] = ()
     foreign_defaults: FrozenSet[int] = frozenset()
     forwards_ipv6: bool = True

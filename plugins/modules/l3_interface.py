@@ -52,6 +52,29 @@ options:
   address_scopes:
     description: The address scopes of the port's network, as a mapping of C(4) or C(6) to an id.
     type: dict
+  subnets:
+    description:
+      - Subnets of the port, of which the router tells hosts by router advertisements. Without it, the router advertises nothing
+        on the port.
+    type: list
+    elements: dict
+    suboptions:
+      cidr:
+        description: The network of one of O(addresses).
+        type: str
+        required: true
+      ipv6_ra_mode:
+        description: How hosts get their addresses. Without it, the subnet is not advertised.
+        type: str
+        choices: [slaac, dhcpv6-stateful, dhcpv6-stateless]
+      ipv6_address_mode:
+        description: As Neutron has it. It must be the same as O(subnets[].ipv6_ra_mode), and has no effect.
+        type: str
+        choices: [slaac, dhcpv6-stateful, dhcpv6-stateless]
+      dns_nameservers:
+        description: IPv6 addresses of name servers, of which hosts are told with O(subnets[].ipv6_ra_mode=slaac).
+        type: list
+        elements: str
   state:
     description: Whether the port is to be there.
     type: str
@@ -90,6 +113,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.netnode.l3.plugins.module_utils.module import ENGINE_OPTIONS, run_module
 from ansible_collections.netnode.l3.plugins.module_utils.object_run import run_interface
 
+_MODE = {"type": "str", "choices": ["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]}
+_SUBNET = {
+    "cidr": {"type": "str", "required": True},
+    "ipv6_ra_mode": _MODE,
+    "ipv6_address_mode": _MODE,
+    "dns_nameservers": {"type": "list", "elements": "str"},
+}
+
 
 def main() -> None:
     """Run the module."""
@@ -104,6 +135,7 @@ def main() -> None:
             "admin_state_up": {"type": "bool", "default": True},
             "addresses": {"type": "list", "elements": "str"},
             "address_scopes": {"type": "dict"},
+            "subnets": {"type": "list", "elements": "dict", "options": _SUBNET},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["addresses"])],

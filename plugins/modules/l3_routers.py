@@ -179,6 +179,9 @@ rendered:
     rules:
       description: The inputs of the commands iptables-restore and ip6tables-restore, by the command's name.
       type: dict
+    router_advertisements:
+      description: The configuration of radvd, only there when a subnet of the router asks for router advertisements.
+      type: str
     error:
       description: What is wrong with the router, only there when something is.
       type: str

@@ -36,6 +36,7 @@ with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins
     from ansible_collections.netnode.l3.plugins.module_utils.port_forwardings import Destinations, Ports
     from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
     from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
+    from ansible_collections.netnode.l3.plugins.module_utils.services.router_advertisements import subnets_of, without_mtu
 
 _SAVED = b"""*nat
 :PREROUTING ACCEPT [0:0]
@@ -166,6 +167,12 @@ def mark(data: bytes) -> None:
     assert whose is None or (ID.match(whose.router_id) and (whose.network_id is None or ID.match(whose.network_id)))
 
 
+def radvd(data: bytes) -> None:
+    """What a configuration says of a device is told of that device."""
+    text = _text(data)
+    assert without_mtu(text) <= subnets_of(text).keys()
+
+
 def router_data(data: bytes) -> None:
     """Text of JSON, and the check of what it says."""
     try:
@@ -188,6 +195,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], Iterable[bytes]]] = {
     "netlink-bodies": (bodies, [_LINK[16:], b"\2\x18\0\0\xfe\4\0\1\0\0\0\0\x08\0\1\0\n\0\0\0\x08\0\5\0\n\0\0\1"]),
     "ovs-vsctl": (open_vswitch, [_TABLES]),
     "haproxy": (haproxy, [b"# upstream unix:/run/m\n    uid 7\n    gid 7\n    bind 0.0.0.0:9697 namespace qrouter-r1 name r1\n"]),
+    "radvd": (radvd, [b"interface qr-a\n{\n    # subnet 2001:db8::/64 slaac 2001:db8::1\n    AdvLinkMTU 1500;\n};\n"]),
     "known-rules": (notes, [b'{"format":1,"boot":"x","namespaces":{"1":[1,"x",["rule"]]}}']),
     "conntrack": (flows, [_FLOW, _FLOW.replace(b"dst=203.0.113.20", b"dst=203.0.113.30")]),
     "marks": (mark, [b"netnode.l3/r1/net"]),

@@ -18,8 +18,8 @@ from benchmarks.routers import benchmark_router
 from sandbox import Node
 from sandbox.engine import run_engine
 
+from ..routers import advertising, scoped_router, small_router
 from ..routers import router as plain_router
-from ..routers import scoped_router
 
 FEW, MANY = 3, 13
 Run = Callable[[Node, list[dict[str, Any]]], dict[str, Any]]
@@ -174,3 +174,20 @@ def test_what_the_clamping_of_the_mss_costs(node: Node) -> None:
         *[{"ip": 2, "iptables-restore": 1}, reading, {}],
         *[{**reading, "ip6tables-restore": 1, "ip": 1}, reading, {}],
     ]
+
+
+def test_what_router_advertisements_cost(node: Node) -> None:
+    """A process of radvd for each router that asks, once, and nothing for the others."""
+    silent = [small_router(n) for n in range(3)]
+    asking = [_with_addresses_of_their_own(router) for router in silent]
+    run_engine(node, silent)
+    assert run_engine(node, asking[:1] + silent[1:])["cost"]["commands"].get("radvd") == 1
+    run_engine(node, asking)
+    run_engine(node, asking)
+    assert run_engine(node, asking)["cost"]["commands"] == {}
+    assert run_engine(node, silent)["cost"]["commands"].keys() == {"ip"}
+
+
+def _with_addresses_of_their_own(router: dict[str, Any]) -> dict[str, Any]:
+    [port] = router["interfaces"]
+    return advertising({**router, "interfaces": [{**port, "addresses": [*port["addresses"], "2001:db8:1::1/64"]}]})

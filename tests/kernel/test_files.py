@@ -14,7 +14,7 @@ import pytest
 from sandbox import Node
 from sandbox.engine import How, run_confirm, run_engine
 
-from ..routers import router, small_router
+from ..routers import advertising, router, small_router
 
 METADATA = {"metadata_upstream": "127.0.0.1:80"}
 DIRECTORY = "/run/netnode-l3"
@@ -28,6 +28,8 @@ MODES = {
     "netnode-l3/known-rules.json": {"600"},
     "netnode-l3/metadata-proxy.cfg": {"644"},
     "netnode-l3/metadata-proxy.pid": ONCE_MADE,
+    "netnode-l3/radvd-r1.conf": {"644"},
+    "netnode-l3/radvd-r1.pid": ONCE_MADE,
     "netnode-l3/taken-back.json": {"644"},
 }
 
@@ -53,17 +55,18 @@ def run(node: Node, request: pytest.FixtureRequest) -> Callable[..., dict[str, A
 
 
 def test_root_alone_may_write_what_runs_leave(node: Node, run: Callable[..., dict[str, Any]]) -> None:
-    run(router(), confirm_timeout=60.0, **METADATA)  # the guard is the first that needs the directory
+    run(advertising(router()), confirm_timeout=60.0, **METADATA)  # the guard is the first that needs the directory
     waiting = modes(node)
     assert waiting.keys() == MODES.keys() - {"netnode-l3/taken-back.json", "netnode-l3/known-rules.json"}
     assert run_confirm(node, "taken_back")["changed"]
-    run(router(), **METADATA)
-    run(router(), small_router(1), **METADATA)
+    run(advertising(router()), **METADATA)
+    run(advertising(router()), small_router(1), **METADATA)
     left = modes(node)
     assert left.keys() == MODES.keys() - {"netnode-l3/guard.socket"}
     assert [(path, mode) for found in (waiting, left) for path, mode in found.items() if mode not in MODES[path]] == []
     run()
-    assert modes(node).keys() == left.keys() - {"netnode-l3/metadata-proxy.cfg", "netnode-l3/metadata-proxy.pid"}
+    services = ("netnode-l3/metadata-proxy", "netnode-l3/radvd")
+    assert modes(node).keys() == {path for path in left if not path.startswith(services)}
 
 
 def test_a_directory_that_others_could_write_to_is_closed(node: Node) -> None:

@@ -16,7 +16,7 @@ from sandbox import MetadataServer, Node
 from sandbox.engine import How, run_engine
 
 from ..agent_built import agent_built_router, build_as_agent
-from ..routers import router, small_router
+from ..routers import advertising, router, small_router
 
 SOCKET = "/var/lib/neutron/metadata_proxy"
 PLAIN = ["SYS_ADMIN", "NET_ADMIN"]
@@ -47,11 +47,12 @@ def only(*capabilities: str) -> How:
     return How(prefix=("setpriv", f"--bounding-set=-all,{names}", "--inh-caps=-all"))
 
 
-def life(node: Node, how: How, **options: Any) -> list[dict[str, Any]]:
+def life(node: Node, how: How, first: dict[str, Any] | None = None, **options: Any) -> list[dict[str, Any]]:
     """What becomes of a router that is made, left, changed, and removed. A run with all rights puts right what another left."""
     results = []
     changed = router(gateway=None, floating_ips=[], routes=[])
-    for routers in ([router(), small_router(1)], [router(), small_router(1)], [changed, small_router(2)], []):
+    first = first or router()
+    for routers in ([first, small_router(1)], [first, small_router(1)], [changed, small_router(2)], []):
         results.append(run_engine(node, routers, how=how, **options))
         assert "failed" not in run_engine(node, routers, **options)
         assert run_engine(node, routers, **options)["changed"] is False
@@ -105,6 +106,16 @@ def test_five_more_are_enough_for_metadata(node: Node) -> None:
 
 def test_another_is_enough_for_metadata_on_a_low_port(node: Node) -> None:
     assert is_well(life(node, only(*PLAIN, *METADATA, "NET_BIND_SERVICE"), metadata_port=80, **with_metadata(node)))
+
+
+def test_five_are_enough_for_router_advertisements(node: Node) -> None:
+    rights = (*PLAIN, "NET_RAW", "SETUID", "SETGID", "KILL", "SYS_PTRACE")
+    assert is_well(life(node, only(*rights), advertising(router())))
+
+
+def test_without_one_of_them_there_are_none_and_the_run_says_so(node: Node) -> None:
+    [made, *_others] = life(node, only(*PLAIN, "SETUID", "SETGID", "KILL", "SYS_PTRACE"), advertising(router()))
+    assert made["routers"][0]["error"] == "The run lacks CAP_NET_RAW: radvd, which sends router advertisements, needs it."
 
 
 def test_one_is_enough_for_taking_over(node: Node) -> None:

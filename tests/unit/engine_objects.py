@@ -17,10 +17,12 @@ from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.drive
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.openvswitch import OpenvswitchDriver
 from ansible_collections.netnode.l3.plugins.module_utils.model import Router
 from ansible_collections.netnode.l3.plugins.module_utils.operations import (
+    Advertise,
     Announce,
     ChangePolicyRule,
     DeleteFlows,
     DeleteUntranslatedFlows,
+    EndAdvertisements,
     EndAgentsProxy,
     Ip,
     LoadProxy,
@@ -90,7 +92,7 @@ def with_device(state: RouterState, name: str, **changes: Any) -> RouterState:
     return replace(state, devices={**state.devices, name: replace(state.devices[name], **changes)})
 
 
-def step(operation: Operation) -> str:  # noqa: C901, PLR0911
+def step(operation: Operation) -> str:  # noqa: C901, PLR0911, PLR0912
     """An operation in one line."""
     if isinstance(operation, Ip):
         return operation.line
@@ -114,6 +116,10 @@ def step(operation: Operation) -> str:  # noqa: C901, PLR0911
         return f"unserve {operation.router_id} in {operation.namespace}"
     if isinstance(operation, EndAgentsProxy):
         return f"end proxy {operation.pid} of {operation.router_id}"
+    if isinstance(operation, Advertise):
+        return f"advertise for {operation.router_id} by {operation.pid}"
+    if isinstance(operation, EndAdvertisements):
+        return f"end advertisements of {operation.router_id} by {operation.pid}"
     assert isinstance(operation, LoadProxy)
     return "load proxy"
 

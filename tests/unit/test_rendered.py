@@ -17,7 +17,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.rendered import rendered
 from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
 
-from ..routers import router, small_router
+from ..routers import advertising, router, small_router
 
 WEB = "qr-bbbb0000-we"
 UPSTREAM = "unix:/run/metadata.sock"
@@ -45,6 +45,15 @@ def test_a_router_on_bridges() -> None:
     assert f"ip -n qrouter-r1 address add 10.0.0.1/24 broadcast + dev {WEB}" in lines
     assert "ip netns exec qrouter-r1 sysctl -w net/ipv4/ip_forward=1" in lines
     assert "ip netns exec qrouter-r1 iptables-restore --noflush" in lines
+
+
+def test_a_router_with_router_advertisements() -> None:
+    [entry] = render(advertising(router()))["rendered"]
+    files = ["-C", "/run/netnode-l3/radvd-r1.conf", "-p", "/run/netnode-l3/radvd-r1.pid"]
+    radvd = ["ip", "netns", "exec", "qrouter-r1", "radvd", *files, "-m", "stderr_syslog", "-u", "radvd"]
+    assert entry["commands"][-1] == shlex.join(radvd)
+    assert f"interface {WEB}\n" in entry["router_advertisements"]
+    assert "router_advertisements" not in render(router())["rendered"][0]
 
 
 def test_a_router_on_open_vswitch() -> None:

@@ -65,6 +65,12 @@ def is_roots(pid: int) -> bool:
     return set(status(pid).get("Uid", "-").split()) == {"0"}
 
 
+def user(pid: int) -> int:
+    """The number of the user that it runs as and nobody else; -1 when there is none."""
+    numbers = set(status(pid).get("Uid", "").split())
+    return int(numbers.pop()) if len(numbers) == 1 else -1
+
+
 def parent(pid: int) -> int:
     """The process that it is a child of; 0 when there is no such process."""
     return int(status(pid).get("PPid", "0"))

@@ -90,6 +90,10 @@ class Network(NamedTuple):
     routes: List[Route]
     policy_rules: List[PolicyRule]
 
+    def texts(self, device: str) -> List[str]:
+        """The addresses of a device, with prefix lengths."""
+        return [address.text for address in self.addresses[device]]
+
 
 def read() -> Network:
     """The namespace's links, addresses, routes and policy rules. Raises OSError."""
