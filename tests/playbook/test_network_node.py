@@ -111,6 +111,16 @@ def test_a_missing_command_is_seen(prepared: Node, tmp_path: Path) -> None:
     assert "Install the packages of the missing commands" in tasks(play), play.output
 
 
+def test_radvd_is_needed_only_where_it_is_asked_for(prepared: Node, tmp_path: Path) -> None:
+    path = prepared.run("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin command -v radvd").stdout.strip()
+    prepared.run("mount", "--bind", "/dev/null", path)
+    try:
+        plays = [prepare(prepared, tmp_path, "--check", network_node_router_advertisements=asked) for asked in (False, True)]
+    finally:
+        prepared.run("umount", path)
+    assert ["Install the packages of the missing commands" in tasks(play) for play in plays] == [False, True]
+
+
 def test_the_unit_is_looked_at_where_there_is_systemd_and_metadata(prepared: Node, tmp_path: Path) -> None:
     metadata = {"l3_sync_metadata_upstream": "unix:/run/metadata"}
     assert len(tasks(prepare(prepared, tmp_path, **metadata))) == 3
