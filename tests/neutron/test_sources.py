@@ -57,6 +57,10 @@ def ports_of(forwarding: dict[str, Any]) -> str:
 def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
     rich, (front, _back) = cloud.router("rich", "10.0.0.0/24", "10.0.1.0/24", zone=host)
     cloud.network.add_interface_to_router(rich, subnet=cloud.subnet(front, "2001:db8:1::/64"))
+    servers = ["2001:db8:53::2", "2001:db8:53::1"]
+    advertised = {"network_id": front.id, "ip_version": 6, "cidr": "2001:db8:2::/64", "dns_nameservers": servers}
+    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    cloud.network.add_interface_to_router(rich, subnet=cloud.network.create_subnet(**advertised, **modes))
     cloud.network.update_router(rich, routes=[{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}])
     cloud.floating_ip(cloud.port(front))
     cloud.floating_ip()
@@ -84,8 +88,10 @@ def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rp
     assert by_id(found).keys() == {rich.id, other.id, internal.id}
     assert by_id(found) == by_id(routers_of_host(rpc, host))
     routers = by_id(found)
+    subnets = [subnet for port in routers[rich.id]["interfaces"] for subnet in port.get("subnets", ())]
+    assert subnets == [{"cidr": "2001:db8:2::/64", "ipv6_ra_mode": "slaac", "dns_nameservers": servers}]
     assert routers[rich.id]["routes"] == [{"destination": "192.168.7.0/24", "nexthop": "10.0.0.9"}]
-    assert [len(port["addresses"]) for port in routers[rich.id]["interfaces"]] == [1, 1, 1]
+    assert sorted(len(port["addresses"]) for port in routers[rich.id]["interfaces"]) == [1, 1, 2]
     # The two others are there for their port forwardings.
     assert sorted(fip["fixed_ip_address"] is not None for fip in routers[rich.id]["floating_ips"]) == [False, False, True]
     forwardings = routers[rich.id]["port_forwardings"]
