@@ -76,6 +76,15 @@ def parent(pid: int) -> int:
     return int(status(pid).get("PPid", "0"))
 
 
+def children(pid: int) -> List[int]:
+    """The processes that it has started, and that have not ended."""
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
 def catches(pid: int, number: int) -> bool:
     """Whether a signal now would be handled by the process: its handler is there, and the signal is let through."""
     said, bit = status(pid), 1 << (number - 1)

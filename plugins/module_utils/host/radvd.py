@@ -64,7 +64,8 @@ def lost() -> Dict[str, int]:
         if router_id is not None and _is_of(router_id)(pid):
             found.setdefault(router_id, {})[pid] = process.parent(pid)
     # Each has a helper that is a child of its own, which keeps the rights to set kernel parameters.
-    mains = {router_id: [pid for pid, parent in of.items() if parent not in of] for router_id, of in found.items()}
+    # Whose main process was killed looks like one, and ends in a moment.
+    mains = {r: [pid for pid, parent in of.items() if parent not in of and _is_ready(pid)] for r, of in found.items()}
     return {router_id: pids[0] for router_id, pids in mains.items() if pids}
 
 
@@ -153,12 +154,15 @@ def end(processes: Mapping[str, Optional[int]]) -> None:
 
     Raises OSError.
     """
-    left = {router_id: pid for router_id, pid in processes.items() if pid is not None}
-    for pid in left.values():
+    mains = [(router_id, pid) for router_id, pid in processes.items() if pid is not None]
+    for _router_id, pid in mains:
         _is_ready(pid)  # before, it would end without a word
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for router_id, pid in left.items():
-            process.send(pid, number, _is_of(router_id))
+    # Its helper ends when it notices, and has the namespace until then.
+    left = [*mains, *((router_id, child) for router_id, pid in mains for child in process.children(pid))]
+    for number, told in ((signal.SIGTERM, mains), (signal.SIGKILL, left)):
+        for router_id, pid in told:
+            if (router_id, pid) in left:
+                process.send(pid, number, _is_of(router_id))
         left = _still_there(left)
     for router_id in processes:
         for path in (_CONFIG % router_id, _PID_FILE % router_id):
@@ -166,12 +170,12 @@ def end(processes: Mapping[str, Optional[int]]) -> None:
                 os.unlink(path)
 
 
-def _still_there(processes: Dict[str, int]) -> Dict[str, int]:
+def _still_there(processes: List[Tuple[str, int]]) -> List[Tuple[str, int]]:
     """Those that do not end soon."""
     left = processes
     deadline = time.monotonic() + _ENDS_WITHIN
     while left and time.monotonic() < deadline:
-        left = {router_id: pid for router_id, pid in left.items() if _is_of(router_id)(pid)}
+        left = [(router_id, pid) for router_id, pid in left if _is_of(router_id)(pid)]
         time.sleep(_POLL if left else 0)
     return left
 
