@@ -178,3 +178,19 @@ def test_an_ipv6_address_that_is_gone_is_not_announced_again(node: Node) -> None
     seen = Counter(line.split()[0] for line in capture.stdout.read().splitlines())
     assert seen["2001:db8:e::10"] == 3
     assert seen["2001:db8:e::11"] < 3, "announced after the second run, which is done before the third round"
+
+
+def test_the_address_for_metadata_is_not_announced(node: Node) -> None:
+    """Every router of a network has it."""
+    node.add_bridge(WEB_BRIDGE)
+    inside = Machine(node, "inside", WEB_BRIDGE, ["2001:db8:1::7/64"])
+    port, other = router()["interfaces"]
+    wanted = ["2001:db8:1::1", "fe80::f816:3eff:fe00:c0"]
+    for mac_address in (port["mac_address"], "fa:16:3e:00:00:ee"):
+        capture = inside.start("/usr/bin/python3", "-c", _CAPTURE6, "2")
+        assert capture.stdout is not None
+        assert capture.stdout.readline() == "ready\n"
+        routers = [router(interfaces=[{**port, "mac_address": mac_address}, other])]
+        assert "failed" not in run_engine(node, routers, metadata_upstream="127.0.0.1:80", send_arp_for_ha=1)
+        seen = Counter(capture.stdout.read().splitlines())
+        assert seen == {advertised(address, mac_address): 1 for address in wanted}
