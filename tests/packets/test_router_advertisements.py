@@ -20,7 +20,6 @@ from ..routers import DB_BRIDGE, WEB_BRIDGE, WEB_SUBNET, advertising, router, sm
 from .advertisements import Listener
 
 OUTSIDE, WEB = "2001:db8:e::1", "qr-bbbb0000-we"
-DEVICE = "bbbb0000-we"
 OWN = "fe80::f816:3eff:fe00:c0"  # of its MAC address
 CIDR = WEB_SUBNET["cidr"]
 STARTED, AGAIN = f"router advertisements on {WEB} started", f"router advertisements on {WEB} put right"
