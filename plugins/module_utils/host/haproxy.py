@@ -160,12 +160,12 @@ def _reload(pid: int) -> bool:
     close what it no longer needs. Whether there is a master: it can end at any time.
     """
     _becomes_ready(pid)
-    before = _children(pid)
+    before = set(process.children(pid))
     deadline = time.monotonic() + _LOADED_WITHIN
     while time.monotonic() < deadline:
         if not process.send(pid, signal.SIGUSR2, _is_master):
             return False
-        if _wait(lambda: bool(_children(pid) - before) or not _is_master(pid), _SIGNAL_AGAIN):
+        if _wait(lambda: bool(set(process.children(pid)) - before) or not _is_master(pid), _SIGNAL_AGAIN):
             return _is_master(pid)
         if run([COMMAND, "-c", "-f", CONFIG], accept=range(256)).returncode != 0:
             break
@@ -175,7 +175,7 @@ def _reload(pid: int) -> bool:
 def _end(pid: int) -> None:
     """End a master process with its workers. One that is killed leaves them, and they end by themselves."""
     _becomes_ready(pid)
-    workers = _children(pid)
+    workers = set(process.children(pid))
     process.send(pid, signal.SIGTERM, _is_master)
     if not _wait(lambda: not _is_master(pid)):
         process.send(pid, signal.SIGKILL, _is_master)
@@ -198,15 +198,7 @@ def _complaint(otherwise: str = "the metadata proxy did not take its configurati
 
 def _workers() -> Set[int]:
     pid = master() or lost_master()
-    return set() if pid is None else _children(pid)
-
-
-def _children(pid: int) -> Set[int]:
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-            return {int(child) for child in file.read().split()}
-    except OSError:
-        return set()
+    return set() if pid is None else set(process.children(pid))
 
 
 def _wait(condition: Callable[[], bool], seconds: float = _LOADED_WITHIN) -> bool:
