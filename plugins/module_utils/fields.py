@@ -131,6 +131,10 @@ def parse_mtu(value: object) -> int:
     raise ValueError("is not an MTU (a number from %d to %d)" % (low, high))
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def parse_port(value: object) -> int:
     """A port of TCP, UDP and the like."""
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LAST_PORT:
@@ -145,7 +149,7 @@ def parse_port_range(value: object) -> Tuple[int, int]:
         if 1 <= first <= last <= LAST_PORT:
             return first, last
     # To YAML, "22:30" is a number to the base of 60.
-    raise ValueError("is a number, and a range is text: quote it" if type(value) is int else PORT_RANGE_RULE)
+    raise ValueError("is a number, and a range is text: quote it" if _is_number(value) else PORT_RANGE_RULE)
 
 
 def parse_name(value: object) -> str:
