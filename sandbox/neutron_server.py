@@ -38,7 +38,7 @@ _NEUTRON = """
 [DEFAULT]
 auth_strategy = noauth
 core_plugin = ml2
-service_plugins = router,port_forwarding,conntrack_helper,qos
+service_plugins = router,port_forwarding,conntrack_helper,qos,ndp_proxy
 transport_url = {transport_url}
 state_path = {directory}/state
 log_dir = {directory}/log

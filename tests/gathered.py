@@ -45,7 +45,7 @@ def _map_ports(router: Router, change: Any) -> Router:
 
 
 def _sorted(router: Router) -> Router:
-    lists = ("floating_ips", "port_forwardings", "routes", "conntrack_helpers")
+    lists = ("floating_ips", "port_forwardings", "routes", "conntrack_helpers", "ndp_proxies")
     return {**router, **{key: sorted(router[key], key=_text) for key in lists if key in router}}
 
 
@@ -78,6 +78,9 @@ def _expected(router: Router, ipv6_gateway: str | None) -> Router:
         if router.get("port_forwardings"):
             result["port_forwardings"] = [_forwarding(entry) for entry in router["port_forwardings"]]
         _move_next_hops(result)
+        if router.get("enable_ndp_proxy"):
+            result["enable_ndp_proxy"] = True
+            result["ndp_proxies"] = [{"ip_address": proxy["ip_address"]} for proxy in router["ndp_proxies"]]
     return _sorted(
         {
             **result,

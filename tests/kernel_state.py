@@ -54,7 +54,9 @@ read='
     iptables-save; printf "\002"
     ip6tables-save; printf "\002"
     sysctl -n "$@" 2>/dev/null; printf "\002"
-    ip rule; ip -6 rule
+    ip rule; ip -6 rule; printf "\002"
+    ip -6 neighbour show proxy
+    grep -s . /proc/sys/net/ipv6/conf/q[gr]-*/proxy_ndp
 '
 names=$1; shift
 /bin/sh -c "$read" sh "" "$@"
@@ -116,7 +118,8 @@ def differences(before: dict[str, object], after: dict[str, object], path: str =
     return lines
 
 
-def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, policy_rules: str) -> dict[str, object]:
+def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, *more: str) -> dict[str, object]:
+    policy_rules, proxies = more
     return {
         "links": sorted((_link(link) for link in json.loads(links)), key=str),
         # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
@@ -124,6 +127,7 @@ def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, p
         "rules": {"iptables-save": _tables(rules), "ip6tables-save": _tables(rules6)},
         "sysctls": sysctls.split(),
         "policy rules": policy_rules.splitlines(),
+        "NDP proxies": sorted(line.strip() for line in proxies.splitlines()),
     }
 
 

@@ -84,6 +84,7 @@ def routers(draw: Draw, router_id: str, port_ids: list[str], floating: list[str]
     if draw(st.booleans()):
         chosen = draw(st.lists(some(CONNTRACK_HELPERS), max_size=3, unique=True))
         router["conntrack_helpers"] = [{"protocol": p, "port": port, "helper": helper} for p, port, helper in chosen]
+    router.update(draw(ndp_proxies(router_id)))
     hops = _next_hops(router)
     if hops:
         router["routes"] = draw(st.lists(some(hops), max_size=5, unique=True).flatmap(_to_destinations))
@@ -140,6 +141,16 @@ def gateways(draw: Draw, port_id: str) -> dict[str, Any]:
         "gateway_ips": [address for address in gateway_ips if address is not None],
         "extra_subnets": list(draw(few(subnets, 0, 2))),
     }
+
+
+@st.composite
+def ndp_proxies(draw: Draw, router_id: str) -> dict[str, Any]:
+    """Inner addresses that are published, of the router's networks or of none."""
+    addresses = draw(few(["2001:db8:1::5", "2001:db8:2::5", "2001:db8:9::5"], 0, 2))
+    if not addresses and draw(mostly):
+        return {}
+    proxies = [{"ip_address": address, "id": draw(some([f"{router_id}-{address[-4]}", None]))} for address in addresses]
+    return {"enable_ndp_proxy": draw(mostly), "ndp_proxies": proxies}
 
 
 @st.composite

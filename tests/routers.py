@@ -111,3 +111,8 @@ def small_router(number: int, **changes: Any) -> dict[str, Any]:
         ],
         **changes,
     }
+
+
+def publishing_router(*addresses: str, **changes: Any) -> dict[str, Any]:
+    """The router with everything, which answers for some inner IPv6 addresses on the external network."""
+    return router(enable_ndp_proxy=True, ndp_proxies=[{"ip_address": address} for address in addresses], **changes)

@@ -4,8 +4,8 @@
 
 """What people and programs do to a router by hand, and what the next run says that it did about it: a catalogue.
 
-The router is that of ``routers.router()``, with metadata, router advertisements and clamping of the MSS; beside it is
-``small_router(1)`` with ``FORWARDINGS``.
+The router is that of ``routers.router()``, with metadata, router advertisements, clamping of the MSS, and what is named here
+as ``PUBLISHED``; beside it is ``small_router(1)`` with ``FORWARDINGS``.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ TO_WEB = f"route 192.168.50.0/24 via 10.0.0.253 dev {WEB} and via 10.0.0.254 dev
 TO_DB = f"route 192.168.51.0/24 via 10.0.1.254 dev {DB}"
 TO_V6 = f"route 2001:db8:77::/48 via 2001:db8:1::fe dev {WEB}"
 
+PUBLISHED = "2001:db8:1::5"
 GATEWAY_MADE = (
     f"device {GATEWAY} created on bridge br-ex",
     *(f"address {a} added to {GATEWAY}" for a in ("203.0.113.10/24", "2001:db8:e::10/64", "203.0.113.20/32", "203.0.113.21/32")),
     f"route 198.51.100.0/24 dev {GATEWAY} added",
     f"route default via 203.0.113.1 dev {GATEWAY} added",
     f"route ::/0 via 2001:db8:e::1 dev {GATEWAY} added",
+    f"NDP proxy for 2001:db8:1::5 added to {GATEWAY}",
 )
 
 
@@ -273,10 +275,12 @@ DEVICES = {
         f"ip link set dev {GATEWAY} mtu 1000",
         f"MTU of {GATEWAY} set to 1500",
         f"sysctl net.ipv6.conf.{GATEWAY}.accept_ra set to 0",
+        f"sysctl net.ipv6.conf.{GATEWAY}.proxy_ndp set to 1",
         f"sysctl net.ipv6.conf.{GATEWAY}.accept_dad set to 0",
         f"sysctl net.ipv6.conf.{GATEWAY}.disable_ipv6 set to 0",
         f"address 2001:db8:e::10/64 added to {GATEWAY}",
         f"route ::/0 via 2001:db8:e::1 dev {GATEWAY} added",
+        f"NDP proxy for 2001:db8:1::5 added to {GATEWAY}",
     ),
     "alias changed": inside(f"ip link set dev {WEB} alias other", f"alias of {WEB} set to bbbb0000-web-port"),
     "device set down": inside(
@@ -524,6 +528,19 @@ ADVERTISEMENTS = {
     ),
 }
 
+_PUBLISHED_AGAIN = f"NDP proxy for {PUBLISHED} added to {GATEWAY}"
+NDP_PROXIES = {
+    "NDP proxy deleted": inside(f"ip neigh delete proxy {PUBLISHED} dev {GATEWAY}", _PUBLISHED_AGAIN),
+    "NDP proxy added": inside(
+        f"ip neigh add proxy 2001:db8:1::66 dev {GATEWAY}", f"NDP proxy for 2001:db8:1::66 removed from {GATEWAY}"
+    ),
+    "NDP proxies turned off": sysctl(f"net.ipv6.conf.{GATEWAY}.proxy_ndp", 0, 1),
+    "rule of an NDP proxy deleted": inside(
+        f"ip6tables -D l3-ndp -d {PUBLISHED}/128 -i {GATEWAY} -j RETURN",
+        f"rule added to chain l3-ndp of table filter (IPv6): -d {PUBLISHED}/128 -i {GATEWAY} -j RETURN",
+    ),
+}
+
 CATALOGUE: dict[str, Sabotage] = {
     **ADDRESSES,
     **ROUTES,
@@ -535,6 +552,7 @@ CATALOGUE: dict[str, Sabotage] = {
     **NODE,
     **METADATA,
     **ADVERTISEMENTS,
+    **NDP_PROXIES,
 }
 
 _FILTER, _RAW = "of table filter", "of table raw"

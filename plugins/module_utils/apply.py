@@ -100,9 +100,9 @@ class Outcome:
         """What is to be announced: all, or when something failed, the addresses that were added until then."""
         planned = [operation for operation in self.plan.own if isinstance(operation, Announce)]
         return [
-            Announcement(operation.namespace, operation.device, operation.address, operation.peer)
+            Announcement(operation.namespace, operation.device, operation.address, operation.peer, operation.proxied)
             for operation in planned
-            if self.error is None or any(a.startswith("address %s/" % operation.address) for a in self.actions)
+            if self.error is None or any(a.startswith(operation.added) for a in self.actions)
         ]
 
 

@@ -30,10 +30,11 @@ from .model import (
     families,
     internal_device_name,
 )
+from .ndp_proxy import published
 from .options import Options
 from .port_forwardings import forwarded_addresses
 from .services.router_advertisements import configuration
-from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, Device, NextHop, Route, RouterState
+from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, PROXY_NDP, Device, NextHop, Route, RouterState
 
 # What the L3 agent sets in every router's namespace.
 IP_FORWARD = "net/ipv4/ip_forward"
@@ -139,6 +140,9 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
     # network at its start, and each of the others hears, took more than half of the time of building them.
     speaking |= {hop.device or "" for route in all_routes if route.family == IPV6 for hop in route.nexthops}
     speaking |= {name for name in devices if any(":" in address for address in addresses[name])}
+    if router.gateway is not None and router.enable_ndp_proxy:
+        speaking.add(external_device_name(router.gateway.id))
+        sysctls[PROXY_NDP % external_device_name(router.gateway.id)] = "1"
     # While the kernel looks for the link-local address elsewhere, a router can ask for no neighbour and answers nobody who has
     # it for a next hop; and one that finds it there, on the node from which it moves, does not get it at all.
     sysctls.update({ACCEPT_DAD % name: "0" for name in devices if name in speaking})
@@ -149,6 +153,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         addresses=addresses if options.metadata_upstream is None else with_metadata_address(addresses, router),
         routes=all_routes,
         connected=connected_routes(addresses),
+        proxy_neighbours=published(router),
         sysctls=sysctls,
         firewall=rule_sets(
             router,

@@ -19,6 +19,7 @@ from .conntrack_helpers import helper_chains
 from .firewall_mss import clamping_chains
 from .metadata_ipv6 import METADATA_ADDRESS_V6, devices_with_metadata_v6
 from .model import PortForwarding, Router, external_device_name, families
+from .ndp_proxy import filter_chains
 from .port_forwardings import forwarded_addresses, in_order, of_rule, rule_of
 from .state import FAMILIES, IPV4, IPV6, Tables
 
@@ -59,6 +60,7 @@ def rule_sets(
         tables["raw"] = with_jumps(_zone_chains(router))
     firewall: _Growing = {IPV4: tables, IPV6: _ipv6_tables(router, metadata_port, own_namespace)}
     _add_scopes(firewall, router)
+    _add_ndp_proxies(firewall, router)
     _add_helpers(firewall, router, own_namespace)
     for family in families(router) if clamp_mss else ():
         firewall[family]["mangle"] = with_jumps(clamping_chains(own_namespace))
@@ -97,6 +99,15 @@ def _add_scopes(firewall: _Growing, router: Router) -> None:
         chains = scope_chains(router, family, bool(_source_nat(router)), fixed_ips)
         if chains:
             firewall[family].setdefault("filter", {}).update(with_jumps(chains))
+
+
+def _add_ndp_proxies(firewall: _Growing, router: Router) -> None:
+    """Before the rule of scopes. Both give back what they let pass, so that a packet must pass both."""
+    chains = filter_chains(router)
+    if chains:
+        have = firewall[IPV6].get("filter", {})
+        forward = (*chains["l3-FORWARD"], *have.get("l3-FORWARD", ()))
+        firewall[IPV6]["filter"] = {**have, **with_jumps({**chains, "l3-FORWARD": forward})}
 
 
 def _add_helpers(firewall: _Growing, router: Router, own_namespace: bool) -> None:

@@ -20,6 +20,7 @@ from .firewall import external_address, floating_ip_pairs, port_forwardings, sou
 from .interface_drivers.driver import InterfaceDriver, owner
 from .metadata_ipv6 import METADATA_ADDRESS_V6, is_metadata_address
 from .model import EXTERNAL_PREFIX, PortForwarding
+from .ndp_proxy import gather_proxies
 from .plan_addresses import odd_in_words
 from .plan_policy_rules import describe_policy_rule
 from .plan_routes import describe_route
@@ -58,6 +59,7 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     if forwardings:
         router["port_forwardings"] = [_gather_port_forwarding(forwarding) for forwarding in forwardings]
     router["routes"] = _gather_routes(state)
+    router.update(gather_proxies(state, as_meant))
     helpers = helpers_of(state.firewall)
     return {**router, "conntrack_helpers": [asdict(helper) for helper in helpers]} if helpers else router
 

@@ -95,6 +95,14 @@ class PortForwarding:
 
 
 @dataclass(frozen=True)
+class NDPProxy:
+    """An inner IPv6 address that the router answers for on the external network."""
+
+    ip_address: ipaddress.IPv6Address
+    id: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class ExtraRoute:
     """An extra route of the router; several next hops of one destination are several of these."""
 
@@ -125,6 +133,8 @@ class Router:
     port_forwardings: Tuple[PortForwarding, ...] = ()
     routes: Tuple[ExtraRoute, ...] = ()
     conntrack_helpers: Tuple[ConntrackHelper, ...] = ()
+    enable_ndp_proxy: bool = False
+    ndp_proxies: Tuple[NDPProxy, ...] = ()
 
 
 def families(router: Router) -> FrozenSet[int]:

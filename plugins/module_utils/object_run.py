@@ -29,6 +29,7 @@ from .state import RouterState
 from .wholeness import why_not_whole
 
 RouterData = Dict[str, Any]
+_KEPT = ("interfaces", "floating_ips", "port_forwardings", "enable_ndp_proxy", "ndp_proxies")  # by the module l3_router
 
 
 class Edit(NamedTuple):
@@ -44,8 +45,7 @@ def run_router(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[
     def edit(present: Optional[RouterData]) -> Edit:
         if params["state"] == "absent":
             return Edit(None)
-        had = present or {}
-        kept: RouterData = {key: had[key] for key in ("interfaces", "floating_ips", "port_forwardings") if key in had}
+        kept = {key: present[key] for key in _KEPT if key in present} if present else {}
         given = {key: params[key] for key in ("id", "enable_snat", "gateway", "routes", "conntrack_helpers")}
         return Edit({**kept, **given})
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .advertised_from import is_told, own_link_local, without_sources
 from .connected import KERNEL
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
 from .fields import ID
-from .host import agent, iptables, netns, nftables, rtnetlink, sockets, sysctl
+from .host import agent, iptables, netns, nftables, proxy_neighbours, rtnetlink, sockets, sysctl
 from .host.cancellation import refuse_to_begin
 from .host.command import CommandError
 from .host.known_rules import KnownRules
@@ -35,6 +35,7 @@ from .state import (
     FAMILIES,
     IPV4,
     IPV6,
+    PROXY_NDP,
     Attachment,
     Device,
     Link,
@@ -173,6 +174,7 @@ class Observer:
                 devices = self._devices(place, network.links, desired)
                 advertised = self._advertised(place.router_id, network)
                 values = sysctl.read_all(_sysctls(devices, place, _speaking(devices, network, desired)))
+                proxies = _proxy_neighbours(network.links, devices, values, desired)
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
                 listeners = sockets.listeners(self._driver.options.metadata_port)
         except netns.DeadNamespace:
@@ -191,6 +193,7 @@ class Observer:
             odd_addresses=dict(_odd_addresses(addresses, desired)),
             routes=frozenset(_routes(network.routes, foreign, desired)),
             connected=frozenset(route for route in network.routes if route.protocol == KERNEL),
+            proxy_neighbours=proxies,
             sysctls=values,
             loopback_up=any(link.up for link in network.links if link.name == "lo"),
             metadata=listener in self._sockets_of_proxy,
@@ -321,6 +324,19 @@ def _sysctls(devices: Mapping[str, Device], place: Place, speaking: Iterable[str
     yield from (key % name for name in devices for key in DEVICE_SYSCTLS)
     bridges = {device.attachment.bridge for device in devices.values() if device.attachment is not None}
     yield from (key % bridge for bridge in bridges if bridge is not None for key in BRIDGE_SYSCTLS)
+
+
+def _proxy_neighbours(
+    links: Sequence[Link], devices: Mapping[str, Device], values: Dict[str, str], desired: Optional[RouterState]
+) -> FrozenSet[Tuple[str, str]]:
+    """What the router's devices answer for, and in ``values``, which of them do: none that speaks no IPv6 can."""
+    external = [name for name in devices if name.startswith(EXTERNAL_PREFIX) and values.get(DISABLE_IPV6 % name) != "1"]
+    found = sysctl.read_all(PROXY_NDP % name for name in external)
+    values.update({key: value for key, value in found.items() if value != "0"})
+    wanted = desired is not None and desired.proxy_neighbours
+    if not wanted and all(value == "0" for value in found.values()):
+        return frozenset()
+    return proxy_neighbours.read({link.index: link.name for link in links if link.name in devices})
 
 
 def _without_policies(tables: Tables) -> Tables:

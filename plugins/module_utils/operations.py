@@ -133,8 +133,16 @@ class DeleteUntranslatedFlows(Operation):
 
 @dataclass(frozen=True)
 class Announce(Operation):
-    """Telling the neighbours of an address that a device has from now on. ``peer``: the device's other side, on the node."""
+    """Telling the neighbours of an address that a device has from now on, or that it answers for (``proxied``). ``peer``: the
+    device's other side, on the node.
+    """
 
     device: str
     address: str
     peer: Optional[str] = None
+    proxied: bool = False
+
+    @property
+    def added(self) -> str:
+        """How the sentence begins that tells that the address is there."""
+        return "NDP proxy for %s added " % self.address if self.proxied else "address %s/" % self.address

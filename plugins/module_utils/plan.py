@@ -21,6 +21,7 @@ from .firewall import rule_sets
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import is_metadata_address
 from .model import EXTERNAL_PREFIX
+from .ndp_proxy import proxy_operations
 from .operations import (
     Announce,
     EndAdvertisements,
@@ -143,6 +144,7 @@ class Planner:
             *_set_up(namespace, created, present, observed),
             *policy_rule_operations(namespace, state.policy_rules, observed.policy_rules),
             *self._addresses(namespace, state, observed, lost),
+            *proxy_operations(namespace, state, observed, lost),
             *last,
             *advertised,
         ]

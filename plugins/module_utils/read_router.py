@@ -20,6 +20,7 @@ from .model import (
     FloatingIP,
     Gateway,
     IPNetwork,
+    NDPProxy,
     Port,
     PortForwarding,
     Router,
@@ -73,6 +74,8 @@ def read_router(entry: object, path: str, network_ids_required: bool) -> Reading
         port_forwardings=tuple(forwarding for forwarding, _path in forwardings),
         routes=tuple(route for route in (_read_route(child) for child in fields.children("routes")) if route),
         conntrack_helpers=_read_conntrack_helpers(fields, reading),
+        enable_ndp_proxy=fields.boolean("enable_ndp_proxy", default=False),
+        ndp_proxies=_read_ndp_proxies(fields, reading),
     )
     for key, kind in (("ha", "highly available"), ("distributed", "distributed")):
         if fields.boolean(key, default=False):  # built as others, it would be active on several nodes at once
@@ -285,6 +288,30 @@ def _claim_forwarded_addresses(
         elif listed.get(address) is not None:
             reading.errors.append("%s: all ports of %s lead to its fixed address %s" % (place, address, listed[address]))
         seen.add(address)
+
+
+def _parse_ndp_proxy_address(value: object) -> Any:
+    address = parse_address(value)
+    if address.version != 6:
+        raise ValueError("is not an IPv6 address")
+    refuse_unusable(address)
+    return address
+
+
+def _read_ndp_proxies(router: Fields, reading: Reading) -> Tuple[NDPProxy, ...]:
+    proxies: List[NDPProxy] = []
+    places: Dict[object, str] = {}  # two routers may publish one address, on networks that do not touch
+    for fields in router.children("ndp_proxies"):
+        proxy_id = fields.id("id")
+        address = fields.parsed("ip_address", _parse_ndp_proxy_address, required=True)
+        fields.refuse_unknown()
+        reading.claim("NDP proxy id", proxy_id, fields.path + ".id")
+        if address in places:
+            fields.wrong("ip_address", "%s stands at %s already" % (address, places[address]))
+        elif address is not None:
+            places[address] = fields.path + ".ip_address"
+            proxies.append(NDPProxy(address, proxy_id))
+    return tuple(proxies)
 
 
 def _read_route(fields: Fields) -> Optional[ExtraRoute]:

@@ -23,10 +23,12 @@ LINK_LOCAL = "fe80::"  # of an address to announce: the link-local ones of the d
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 # The kernel parameters of a device that are ours: of the gateway's whether it takes router advertisements, and of each
-# whether it speaks IPv6 at all; of those that do, whether the link-local address is looked for elsewhere first.
+# whether it speaks IPv6 at all; of those that do, whether the link-local address is looked for elsewhere first. Whether it
+# answers for others is among the parameters only where it does.
 ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"
 ACCEPT_DAD = "net/ipv6/conf/%s/accept_dad"
 DISABLE_IPV6 = "net/ipv6/conf/%s/disable_ipv6"
+PROXY_NDP = "net/ipv6/conf/%s/proxy_ndp"
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class RouterState:
 
     ``addresses``: device name -> addresses with prefix length, in order. ``odd_addresses``: device name and address -> in
     what an address that is there is not as a run makes it. ``connected``: routes that the kernel makes with addresses.
+    ``proxy_neighbours``: device and IPv6 address that it answers for.
     ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
     proxy listens, and ``metadata_ipv6``: for IPv6 too; ``port_taken``: whether somebody else does; ``agents_proxy``: the
     process of the L3 agent, if it is that which does. ``advertised``: what radvd was told for the router, which is empty
@@ -157,6 +160,7 @@ class RouterState:
     routes: FrozenSet[Route] = frozenset()
     connected: FrozenSet[Route] = frozenset()
     policy_rules: FrozenSet[PolicyRule] = KERNEL_POLICY_RULES
+    proxy_neighbours: FrozenSet[Tuple[str, str]] = frozenset()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     firewall: Mapping[int, Tables] = field(default_factory=dict)
     loopback_up: bool = False
@@ -183,6 +187,7 @@ class RouterState:
             addresses={name: addresses for name, addresses in self.addresses.items() if name not in names},
             routes=frozenset(r for r in self.routes if not any(hop.device in names for hop in r.nexthops)),
             connected=frozenset(r for r in self.connected if not any(hop.device in names for hop in r.nexthops)),
+            proxy_neighbours=frozenset((device, address) for device, address in self.proxy_neighbours if device not in names),
             sysctls={key: value for key, value in self.sysctls.items() if not any("/%s/" % name in key for name in names)},
         )
 

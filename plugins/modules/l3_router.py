@@ -13,7 +13,7 @@ short_description: Make or remove one virtual router
 description:
   - Makes a router with its namespace, kernel parameters, gateway, source NAT and routes, and has the metadata proxy listen in
     it where there is to be one.
-  - Interfaces, floating IPs and port forwardings that the router has stay; M(netnode.l3.l3_interface) and
+  - Interfaces, floating IPs, port forwardings and NDP proxies that the router has stay; M(netnode.l3.l3_interface) and
     M(netnode.l3.l3_floating_ip) are for the former. To converge many routers, use M(netnode.l3.l3_routers), which does it in
     one call.
 version_added: 0.1.0

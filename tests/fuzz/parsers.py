@@ -27,7 +27,14 @@ with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins
     from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, rule_set, state
     from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
     from ansible_collections.netnode.l3.plugins.module_utils.fields import ID
-    from ansible_collections.netnode.l3.plugins.module_utils.host import conntrack, known_rules, netlink, ovs, rtnetlink
+    from ansible_collections.netnode.l3.plugins.module_utils.host import (
+        conntrack,
+        known_rules,
+        netlink,
+        ovs,
+        proxy_neighbours,
+        rtnetlink,
+    )
     from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
     from ansible_collections.netnode.l3.plugins.module_utils.host.nftables import Generation
     from ansible_collections.netnode.l3.plugins.module_utils.host.port_flows import PortFlow
@@ -92,7 +99,7 @@ def _netlink(data: bytes) -> netlink.Netlink:
 
 def messages(data: bytes) -> None:
     """Messages of netlink, whole: their heads, and what is in them."""
-    for read in (rtnetlink._links, lambda n: rtnetlink._addresses(n, {1: "lo"}), _routes):
+    for read in _READERS:
         with suppress(OSError), netlink.understood():
             read(_netlink(data))
     with suppress(OSError):
@@ -104,10 +111,18 @@ def _routes(made: Any) -> None:
         list(rtnetlink._routes(made, family, {1: "lo"}))
 
 
+_READERS: list[Callable[[Any], object]] = [
+    rtnetlink._links,
+    lambda made: rtnetlink._addresses(made, {1: "lo"}),
+    _routes,
+    lambda made: list(proxy_neighbours._proxies(made, {1: "lo"})),
+]
+
+
 def bodies(data: bytes) -> None:
     """The insides of one message, whose head is right."""
     made: Any = SimpleNamespace(dump=lambda _kind, _body: [data])
-    for read in (rtnetlink._links, lambda n: rtnetlink._addresses(n, {1: "lo"}), _routes):
+    for read in _READERS:
         with suppress(OSError), netlink.understood():
             read(made)
 

@@ -54,6 +54,27 @@ def ports_of(forwarding: dict[str, Any]) -> str:
     return f"{forwarding['protocol']} {ports[0]} -> {ports[1]}"
 
 
+def test_ndp_proxies_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
+    network = cloud.network
+    scope = network.create_address_scope(name="inner and outer", ip_version=6)
+    pool = network.create_subnet_pool(
+        name="inner and outer", prefixes=["2001:db8::/48"], default_prefix_length=64, address_scope_id=scope.id
+    )
+    outer = cloud.external_network("dual stack", "physnet2", "203.0.113.0/24", "203.0.113.1")
+    cloud.subnet(outer, "2001:db8:0:e::/64", subnet_pool_id=pool.id)
+    router, (inner,) = cloud.router("publishing", "10.0.0.0/24", gateway=False, zone=host)
+    network.add_interface_to_router(router, subnet=cloud.subnet(inner, "2001:db8:0:1::/64", subnet_pool_id=pool.id))
+    network.update_router(router, external_gateway_info={"network_id": outer.id})
+    plain = by_id(routers_selected(api, ALL))[router.id]
+    assert "enable_ndp_proxy" not in plain
+    network.update_router(router, enable_ndp_proxy=True)
+    port = cloud.port(inner)
+    [address] = [fixed_ip["ip_address"] for fixed_ip in port.fixed_ips if ":" in fixed_ip["ip_address"]]
+    proxy = network.create_ndp_proxy(router_id=router.id, port_id=port.id)
+    published = {"enable_ndp_proxy": True, "ndp_proxies": [{"id": proxy.id, "ip_address": address}]}
+    assert by_id(routers_selected(api, ALL))[router.id] == {**plain, **published}
+
+
 def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
     rich, (front, _back) = cloud.router("rich", "10.0.0.0/24", "10.0.1.0/24", zone=host)
     cloud.network.add_interface_to_router(rich, subnet=cloud.subnet(front, "2001:db8:1::/64"))

@@ -356,3 +356,19 @@ def test_only_subnets_that_are_advertised_come_along() -> None:
         None,
     ]
     assert "subnets" not in router["gateway"]
+
+
+def test_ndp_proxies() -> None:
+    proxy = {"id": "n", "ip_address": "2001:db8:1::5", "router_id": "r", "port_id": "p", "name": "", "description": ""}
+    assert (
+        mapped({"id": "r", "enable_ndp_proxy": True, "ndp_proxies": [proxy, "wrong"]}).items()
+        >= {
+            "enable_ndp_proxy": True,
+            "ndp_proxies": [{"id": "n", "ip_address": "2001:db8:1::5"}, "wrong"],
+        }.items()
+    )
+
+
+@pytest.mark.parametrize("known", [{}, {"enable_ndp_proxy": False, "ndp_proxies": []}, {"enable_ndp_proxy": True}])
+def test_ndp_proxies_that_are_not_enabled_or_not_named_close_nothing(known: dict[str, Any]) -> None:
+    assert not {"enable_ndp_proxy", "ndp_proxies"} & mapped({"id": "r", **known}).keys()

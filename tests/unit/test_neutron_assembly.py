@@ -30,6 +30,12 @@ def whole(ports: list[dict[str, Any]], subnets: list[dict[str, Any]], **router: 
     return Assembly(lists).whole({"id": "r", **router})
 
 
+def test_ndp_proxies_are_their_routers() -> None:
+    proxies = [{"id": "1", "router_id": "r"}, {"id": "2", "router_id": "q"}]
+    lists = Lists(ports=(), networks=(), subnets=(), floating_ips=(), ndp_proxies=proxies)
+    assert Assembly(lists).whole({"id": "r"})["ndp_proxies"] == proxies[:1]
+
+
 def gateway_info(*subnets: str) -> dict[str, Any]:
     fixed_ips = [{"subnet_id": subnet, "ip_address": "x"} for subnet in subnets]
     return {"network_id": "n1", "external_fixed_ips": fixed_ips}

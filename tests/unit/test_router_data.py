@@ -17,8 +17,8 @@ from ..routers import router
 
 ID_RULE = "is not an id (1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit)"
 ROUTER_KEYS = (
-    "admin_state_up, conntrack_helpers, distributed, enable_snat, floating_ips, gateway, ha, id, interfaces, name, "
-    "port_forwardings, routes"
+    "admin_state_up, conntrack_helpers, distributed, enable_ndp_proxy, enable_snat, floating_ips, gateway, ha, id, interfaces, "
+    "name, ndp_proxies, port_forwardings, routes"
 )
 GATEWAY_KEYS = "address_scopes, addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
 PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id, subnets"
@@ -103,6 +103,9 @@ def test_a_router_is_a_mapping(value: object) -> None:
         (("name",), 7, "name: 7 is not text"),
         (("admin_state_up",), "yes", "admin_state_up: 'yes' is not true or false"),
         (("enable_snat",), 1, "enable_snat: 1 is not true or false"),
+        (("enable_ndp_proxy",), "no", "enable_ndp_proxy: 'no' is not true or false"),
+        (("ndp_proxies",), "2001:db8:1::5", "ndp_proxies: expected a list, not '2001:db8:1::5'"),
+        (("ndp_proxies",), ["2001:db8:1::5"], "ndp_proxies[0]: expected a mapping, not '2001:db8:1::5'"),
         ((*WEB, "admin_state_up"), "down", "interfaces[0].admin_state_up: 'down' is not true or false"),
     ],
 )

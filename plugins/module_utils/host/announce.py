@@ -24,7 +24,7 @@ from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from ..metadata_ipv6 import METADATA_ADDRESS_V6
 from ..state import LINK_LOCAL
-from . import netns
+from . import netns, proxy_neighbours
 from .detached import FIRST, detached
 
 INTERVAL = 1.0  # seconds between rounds
@@ -46,14 +46,15 @@ _LINK_SCOPE = "20"
 
 
 class Announcement(NamedTuple):
-    """An address that a device in a namespace has from now on (``fe80::``: its link-local ones). ``peer``: the device's other
-    side, on the node.
+    """An address that a device in a namespace has from now on (``fe80::``: its link-local ones), or that it answers for
+    (``proxied``). ``peer``: the device's other side, on the node.
     """
 
     namespace: Optional[str]
     device: str
     address: str
     peer: Optional[str] = None
+    proxied: bool = False
 
 
 class Announcer:
@@ -121,7 +122,7 @@ def _send(announcements: Sequence[Announcement]) -> None:
             for announcement in members:
                 for address in _addresses(announcement):
                     with suppress(OSError):
-                        _require_local(address, announcement.device)
+                        (_require_proxied if announcement.proxied else _require_local)(address, announcement.device)
                         raw.bind((announcement.device, 0))
                         for frame in frames(raw.getsockname()[4], address):
                             raw.send(frame)
@@ -175,6 +176,12 @@ def _arp(mac: bytes, address: str) -> Sequence[bytes]:
         arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + mac + ip + target + ip
         both.append(_BROADCAST + mac + struct.pack("!H", _ETHERTYPE_ARP) + arp)
     return both
+
+
+def _require_proxied(address: str, device: str) -> None:
+    """Raise OSError unless the device still answers for the address."""
+    if (device, address) not in proxy_neighbours.read({socket.if_nametoindex(device): device}):
+        raise OSError("%s is not answered for" % address)
 
 
 def _require_local(address: str, device: str) -> None:

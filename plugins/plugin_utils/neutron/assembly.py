@@ -30,6 +30,7 @@ class Lists:
     networks: Iterable[Object]
     subnets: Iterable[Object]
     floating_ips: Iterable[Object]
+    ndp_proxies: Iterable[Object] = ()
 
 
 class Incomplete(NeutronError):
@@ -38,7 +39,7 @@ class Incomplete(NeutronError):
 
 class Assembly:
     """Routers in the form of ``sync_routers``: with ``gw_port``, ``_interfaces``, ``_floatingips``, ``_pf_floatingips``, as far
-    as the mapping to router data looks at them.
+    as the mapping to router data looks at them, and with ``ndp_proxies``.
     """
 
     def __init__(self, lists: Lists) -> None:
@@ -46,6 +47,7 @@ class Assembly:
         self._subnets = _grouped(sorted(lists.subnets, key=lambda subnet: str(subnet["id"])), "network_id")
         self._ports = _grouped(lists.ports, "device_id")
         self._floating_ips = _grouped(lists.floating_ips, "router_id")
+        self._ndp_proxies = _grouped(lists.ndp_proxies, "router_id")
 
     def whole(self, router: Object) -> dict[str, Any]:
         """A router with all of its. Raises :class:`Incomplete`."""
@@ -58,6 +60,7 @@ class Assembly:
             "_floatingips": [f for f in self._floating_ips[router["id"]] if f.get("port_id")],
             # Those without a port of their own are there for their port forwardings.
             OF_PORTS: [f for f in self._floating_ips[router["id"]] if not f.get("port_id")],
+            "ndp_proxies": self._ndp_proxies[router["id"]],
         }
 
     def _whole_port(self, port: Object) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def _router(router: Any) -> Any:
             "port_forwardings": _port_forwardings(router),
             "routes": _mapped(router.get("routes", []), _route),
             "conntrack_helpers": _mapped(router.get("conntrack_helpers") or None, _conntrack_helper),
+            **_ndp_proxies(router),
             # What the check refuses, so that such a router is left as it is.
             "ha": router.get("ha") or None,
             "distributed": router.get("distributed") or None,
@@ -138,6 +139,17 @@ def _gateway(port: Any) -> Any:
             gateway_ips.setdefault(":" in str(gateway_ip), gateway_ip)
     extra_subnets = _mapped(port.get("extra_subnets", []), lambda subnet: subnet.get("cidr"))
     return _present({**_port(port), "gateway_ips": list(gateway_ips.values()), "extra_subnets": extra_subnets})
+
+
+def _ndp_proxies(router: dict[str, Any]) -> dict[str, Any]:
+    """What of NDP proxies is known: where they are enabled and not named, what was published would be closed."""
+    proxies = router.get("ndp_proxies")
+    if not router.get("enable_ndp_proxy") or proxies is None:
+        return {}
+    return {
+        "enable_ndp_proxy": router["enable_ndp_proxy"],
+        "ndp_proxies": _mapped(proxies, lambda proxy: {"id": proxy.get("id"), "ip_address": proxy.get("ip_address")}),
+    }
 
 
 def _route(route: dict[str, Any]) -> dict[str, Any]:

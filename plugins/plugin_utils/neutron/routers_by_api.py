@@ -108,7 +108,7 @@ def _router_data(api: Api, routers: Sequence[Router]) -> dict[str, Router]:
         if not routers:
             return data
         asked = {router["id"] for router in routers}
-        assembly = Assembly(_lists(api, asked))
+        assembly = Assembly(_lists(api, routers))
         revisions = api.list("/routers", among("id", asked), ("id", "revision_number"))
         now = {router["id"]: router["revision_number"] for router in revisions if router["id"] in asked}
         for router in routers:
@@ -128,7 +128,8 @@ def _router_data(api: Api, routers: Sequence[Router]) -> dict[str, Router]:
     return data
 
 
-def _lists(api: Api, router_ids: Collection[str]) -> Lists:
+def _lists(api: Api, routers: Collection[Router]) -> Lists:
+    router_ids = {router["id"] for router in routers}
     owners = [GATEWAY, INTERFACE]
     ports = api.list(
         "/ports",
@@ -142,6 +143,10 @@ def _lists(api: Api, router_ids: Collection[str]) -> Lists:
         networks=api.list("/networks", among("id", networks), _OF_A_NETWORK) if networks else (),
         subnets=api.list("/subnets", among("network_id", networks), _OF_A_SUBNET) if networks else (),
         floating_ips=_floating_ips(api, router_ids),
+        # Only a server with the extension has the key. It takes no router for a filter.
+        ndp_proxies=api.list("/ndp_proxies", fields=("id", "router_id", "ip_address"))
+        if any(router.get("enable_ndp_proxy") for router in routers)
+        else (),
     )
 
 
