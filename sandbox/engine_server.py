@@ -128,11 +128,11 @@ class _Steps:
 
         return counted
 
-    def _lines(self, lines: Sequence[str]) -> None:
-        self.ip_lines += len(lines)
+    def _lines(self, lines: Sequence[str], command: str = "ip") -> None:
+        self.ip_lines += len(lines) if command == "ip" else 0
         room = self._take(len(lines))
         if room:
-            self._batch(lines[:room])
+            self._batch(lines[:room], command)
         if room < len(lines):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -10,7 +10,7 @@ import ipaddress
 from typing import Any
 
 Router = dict[str, Any]
-ALWAYS = ("admin_state_up", "address_scopes", "subnets")  # what comes back must have been asked for
+ALWAYS = ("admin_state_up", "address_scopes", "bandwidth_limit_rules", "subnets")  # what comes back must have been asked for
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -30,7 +30,7 @@ def comparable(gathered: list[Router], routers: list[Router]) -> list[Router]:
 
     def asked(port: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in port.items() if key in ports[port["id"]] or key in ALWAYS}
-        return {key: sorted(value, key=str) if isinstance(value, list) else value for key, value in kept.items()}
+        return _in_order(kept)
 
     return [_sorted({**router, **_map_ports(router, asked)}) for router in gathered]
 
@@ -70,23 +70,45 @@ def _expected(router: Router, ipv6_gateway: str | None) -> Router:
             result["gateway"]["gateway_ips"] = [*gateway["gateway_ips"], ipv6_gateway]
         if not any(family(address) == 4 for address in gateway["addresses"]):
             result["enable_snat"] = False
+        rules = result["gateway"].pop("bandwidth_limit_rules", [])
+        if any(family(address) == 4 for address in gateway["addresses"]):
+            result["gateway"].update(_limits(rules))
         result["floating_ips"] = [
-            {key: entry[key] for key in ("floating_ip_address", "fixed_ip_address")}
+            {
+                **{key: entry[key] for key in ("floating_ip_address", "fixed_ip_address")},
+                **_limits(entry.get("bandwidth_limit_rules", [])),
+            }
             for entry in router["floating_ips"]
             if entry["fixed_ip_address"] is not None
         ]
+        forwarded = {entry["floating_ip_address"] for entry in router.get("port_forwardings", [])}
+        for entry in router["floating_ips"]:
+            limits = _limits(entry.get("bandwidth_limit_rules", []))
+            if limits and entry["floating_ip_address"] in forwarded:
+                address = entry["floating_ip_address"]
+                result["floating_ips"].append({"floating_ip_address": address, "fixed_ip_address": None, **limits})
         if router.get("port_forwardings"):
             result["port_forwardings"] = [_forwarding(entry) for entry in router["port_forwardings"]]
         _move_next_hops(result)
         if router.get("enable_ndp_proxy"):
             result["enable_ndp_proxy"] = True
             result["ndp_proxies"] = [{"ip_address": proxy["ip_address"]} for proxy in router["ndp_proxies"]]
-    return _sorted(
-        {
-            **result,
-            **_map_ports(result, lambda port: {k: sorted(v, key=str) if isinstance(v, list) else v for k, v in port.items()}),
-        }
-    )
+    return _sorted({**result, **_map_ports(result, _in_order)})
+
+
+def _in_order(port: dict[str, Any]) -> dict[str, Any]:
+    return {key: sorted(value, key=str) if isinstance(value, list) else value for key, value in port.items()}
+
+
+def _limits(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Without rules that limit nothing, and bursts that are the usual ones; those beyond what can be come back as what is."""
+    limits = []
+    for rule in sorted((rule for rule in rules if rule["max_kbps"]), key=lambda rule: str(rule["direction"])):
+        rate = rule["max_kbps"]
+        bursts = [min(max(burst or rate * 4 // 5, 16), rate * 250, 16_000_000) for burst in (rule["max_burst_kbps"], 0)]
+        limit = {"direction": rule["direction"], "max_kbps": rate}
+        limits.append(limit if bursts[0] == bursts[1] else {**limit, "max_burst_kbps": bursts[0]})
+    return {"bandwidth_limit_rules": limits} if limits else {}
 
 
 def _lacks_ipv6_gateway(router: Router) -> bool:

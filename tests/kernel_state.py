@@ -56,7 +56,12 @@ read='
     sysctl -n "$@" 2>/dev/null; printf "\002"
     ip rule; ip -6 rule; printf "\002"
     ip -6 neighbour show proxy
-    grep -s . /proc/sys/net/ipv6/conf/q[gr]-*/proxy_ndp
+    grep -s . /proc/sys/net/ipv6/conf/q[gr]-*/proxy_ndp; printf "\002"
+    for device in $(cd /proc/sys/net/ipv4/conf; ls -d qg-* l3-ifb 2>/dev/null); do
+        for kind in "qdisc show" "class show" "filter show parent 1:" "filter show parent ffff:"; do
+            tc $kind dev $device 2>/dev/null | sed "s/^/$device /"
+        done
+    done
 '
 names=$1; shift
 /bin/sh -c "$read" sh "" "$@"
@@ -119,7 +124,7 @@ def differences(before: dict[str, object], after: dict[str, object], path: str =
 
 
 def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, *more: str) -> dict[str, object]:
-    policy_rules, proxies = more
+    policy_rules, proxies, traffic_control = more
     return {
         "links": sorted((_link(link) for link in json.loads(links)), key=str),
         # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
@@ -128,7 +133,14 @@ def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, *
         "sysctls": sysctls.split(),
         "policy rules": policy_rules.splitlines(),
         "NDP proxies": sorted(line.strip() for line in proxies.splitlines()),
+        "traffic control": sorted(map(_without_numbers, traffic_control.splitlines())),
     }
+
+
+def _without_numbers(line: str) -> str:
+    """A line of ``tc`` without what depends on what was there before: slots, and what the kernel numbers."""
+    line = re.sub(r"(1:|prio |pref |qdisc bfifo |leaf |index |refcnt |ref |bind |packets_stat )[0-9a-f]+:?", r"\1N", line.strip())
+    return re.sub(r"\b8[0-9a-f]{2}(::?[0-9a-f]*|(?= bkt))", "N", line)
 
 
 def _tables(text: str) -> list[str]:
@@ -156,7 +168,7 @@ def _is_made(address: dict[str, object]) -> bool:
 
 def _link(link: dict[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {key: value for key, value in link.items() if key not in _VOLATILE}
-    if str(link["ifname"]).startswith(("br", "tap")):
+    if str(link["ifname"]).startswith(("br", "tap", "l3-ifb")):
         kept.pop("address", None)  # made up by the kernel
         kept["flags"] = "UP" in str(link["flags"])  # a bridge without ports has no carrier
     addresses = link["addr_info"]

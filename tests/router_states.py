@@ -78,7 +78,9 @@ def routers(draw: Draw, router_id: str, port_ids: list[str], floating: list[str]
     router["interfaces"] = [draw(interfaces(port_id, number)) for port_id, number in zip(port_ids, numbers, strict=False)]
     whole, of_ports = draw(st.permutations(floating).flatmap(_in_two))
     router["floating_ips"] = [draw(floating_ips(address)) for address in whole]
-    router["floating_ips"] += [{"floating_ip_address": address, "fixed_ip_address": None} for address in of_ports[1:]]
+    router["floating_ips"] += [
+        {"floating_ip_address": address, "fixed_ip_address": None, **draw(limits())} for address in of_ports[1:]
+    ]
     if of_ports:
         router["port_forwardings"] = [entry for address in of_ports for entry in draw(port_forwardings(address))]
     if draw(st.booleans()):
@@ -140,7 +142,19 @@ def gateways(draw: Draw, port_id: str) -> dict[str, Any]:
         "addresses": list(draw(few(addresses, 0, 3))),
         "gateway_ips": [address for address in gateway_ips if address is not None],
         "extra_subnets": list(draw(few(subnets, 0, 2))),
+        **draw(limits()),
     }
+
+
+@st.composite
+def limits(draw: Draw) -> dict[str, Any]:
+    """Bandwidth limits: mostly none; rates and bursts of which tc and the kernel keep some less exactly than others."""
+    if draw(mostly):
+        return {}
+    directions = draw(few(["egress", "ingress"], 0, 2))
+    rates, bursts = some([1, 999, 100_000, 1_000_000, 0]), some([None, 0, 1, 16, 1000, 77_777])
+    rules = [{"direction": d, "max_kbps": draw(rates), "max_burst_kbps": draw(bursts)} for d in directions]
+    return {"bandwidth_limit_rules": rules}
 
 
 @st.composite
@@ -155,7 +169,7 @@ def ndp_proxies(draw: Draw, router_id: str) -> dict[str, Any]:
 
 @st.composite
 def floating_ips(draw: Draw, address: str) -> dict[str, Any]:
-    entry = {"floating_ip_address": address, "fixed_ip_address": draw(some([*FIXED, None]))}
+    entry = {"floating_ip_address": address, "fixed_ip_address": draw(some([*FIXED, None])), **draw(limits())}
     if draw(st.booleans()):
         entry["id"] = f"id-of-{address}"
     return entry

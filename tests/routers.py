@@ -116,3 +116,14 @@ def small_router(number: int, **changes: Any) -> dict[str, Any]:
 def publishing_router(*addresses: str, **changes: Any) -> dict[str, Any]:
     """The router with everything, which answers for some inner IPv6 addresses on the external network."""
     return router(enable_ndp_proxy=True, ndp_proxies=[{"ip_address": address} for address in addresses], **changes)
+
+
+def limited_router(limits: dict[str, list[dict[str, Any]]], **changes: Any) -> dict[str, Any]:
+    """The router with everything, and bandwidth limits of some of its external addresses."""
+    data = router(**changes)
+    for entry in data["floating_ips"]:
+        if entry["floating_ip_address"] in limits:
+            entry["bandwidth_limit_rules"] = limits[entry["floating_ip_address"]]
+    if data["gateway"] is not None and "203.0.113.10" in limits:
+        data["gateway"]["bandwidth_limit_rules"] = limits["203.0.113.10"]
+    return data

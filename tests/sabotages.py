@@ -5,7 +5,7 @@
 """What people and programs do to a router by hand, and what the next run says that it did about it: a catalogue.
 
 The router is that of ``routers.router()``, with metadata, router advertisements, clamping of the MSS, and what is named here
-as ``PUBLISHED``; beside it is ``small_router(1)`` with ``FORWARDINGS``.
+as ``PUBLISHED`` and ``LIMITS``; beside it is ``small_router(1)`` with ``FORWARDINGS``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,15 @@ TO_DB = f"route 192.168.51.0/24 via 10.0.1.254 dev {DB}"
 TO_V6 = f"route 2001:db8:77::/48 via 2001:db8:1::fe dev {WEB}"
 
 PUBLISHED = "2001:db8:1::5"
+LIMITS = {
+    "203.0.113.20": [{"direction": "egress", "max_kbps": 1000}, {"direction": "ingress", "max_kbps": 2000}],
+    "203.0.113.10": [{"direction": "egress", "max_kbps": 3000}],
+}
+LIMITED = (  # in the order in which they are imposed
+    "egress of 203.0.113.10 limited to 3000 kbit/s with bursts of 2400 kbit",
+    "egress of 203.0.113.20 limited to 1000 kbit/s with bursts of 800 kbit",
+    "ingress of 203.0.113.20 limited to 2000 kbit/s with bursts of 1600 kbit",
+)
 GATEWAY_MADE = (
     f"device {GATEWAY} created on bridge br-ex",
     *(f"address {a} added to {GATEWAY}" for a in ("203.0.113.10/24", "2001:db8:e::10/64", "203.0.113.20/32", "203.0.113.21/32")),
@@ -35,6 +44,7 @@ GATEWAY_MADE = (
     f"route default via 203.0.113.1 dev {GATEWAY} added",
     f"route ::/0 via 2001:db8:e::1 dev {GATEWAY} added",
     f"NDP proxy for 2001:db8:1::5 added to {GATEWAY}",
+    *LIMITED,
 )
 
 
@@ -541,6 +551,56 @@ NDP_PROXIES = {
     ),
 }
 
+BANDWIDTH = {
+    "all traffic control of what leaves deleted": inside(f"tc qdisc delete dev {GATEWAY} root", *LIMITED[:2]),
+    "all traffic control of what comes in deleted": inside(f"tc qdisc delete dev {GATEWAY} ingress", LIMITED[2]),
+    "device that shapes what comes in deleted": inside(
+        "ip link delete l3-ifb", f"stray ingress of {GATEWAY} removed", LIMITED[2]
+    ),
+    "device that shapes what comes in set down": inside(
+        "ip link set dev l3-ifb down", f"stray ingress of {GATEWAY} removed", LIMITED[2]
+    ),
+    "another queueing discipline": inside(
+        f"tc qdisc replace dev {GATEWAY} root handle 7: tbf rate 1mbit burst 10k latency 50ms",
+        f"stray tbf of {GATEWAY} removed",
+        *LIMITED[:2],
+    ),
+    "rate changed": inside(
+        f"tc class change dev {GATEWAY} parent 1: classid 1:2 htb rate 9mbit ceil 9mbit burst 100000b cburst 100000b",
+        LIMITED[1],
+    ),
+    "burst changed": inside(
+        f"tc class change dev {GATEWAY} parent 1: classid 1:2 htb rate 1mbit ceil 1mbit burst 50000b cburst 50000b", LIMITED[1]
+    ),
+    "more than the rate can be borrowed": inside(
+        f"tc class change dev {GATEWAY} parent 1: classid 1:2 htb rate 1mbit ceil 9mbit burst 100000b cburst 100000b",
+        f"stray class and filter 2 (egress) of {GATEWAY} removed",
+        LIMITED[1],
+    ),
+    "queue of a limit deleted": inside(
+        f"tc qdisc delete dev {GATEWAY} parent 1:2", f"stray class and filter 2 (egress) of {GATEWAY} removed", LIMITED[1]
+    ),
+    "filter of a limit deleted": inside(
+        f"tc filter delete dev {GATEWAY} parent 1: prio 2", f"stray class 2 (egress) of {GATEWAY} removed", LIMITED[1]
+    ),
+    "filter for what comes in deleted": inside(
+        f"tc filter delete dev {GATEWAY} parent ffff: prio 1",
+        f"stray class and filter 1 (ingress) of {GATEWAY} removed",
+        LIMITED[2],
+    ),
+    "filter added": inside(
+        f"tc filter add dev {GATEWAY} parent 1: protocol ip prio 9 u32 match ip src 203.0.113.21/32 flowid 1:2",
+        f"stray filter 9 (egress) of {GATEWAY} removed",
+    ),
+    "filter of another kind added": inside(
+        f"tc filter add dev {GATEWAY} parent ffff: protocol ip prio 9 bpf bytecode '1,6 0 0 0,' flowid 1:1",
+        f"stray redirect 9 (ingress) of {GATEWAY} removed",
+    ),
+    "class added": inside(
+        f"tc class add dev {GATEWAY} parent 1: classid 1:9 htb rate 1mbit", f"stray class 9 (egress) of {GATEWAY} removed"
+    ),
+}
+
 CATALOGUE: dict[str, Sabotage] = {
     **ADDRESSES,
     **ROUTES,
@@ -553,6 +613,7 @@ CATALOGUE: dict[str, Sabotage] = {
     **METADATA,
     **ADVERTISEMENTS,
     **NDP_PROXIES,
+    **BANDWIDTH,
 }
 
 _FILTER, _RAW = "of table filter", "of table raw"

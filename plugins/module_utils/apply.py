@@ -16,8 +16,8 @@ from itertools import groupby
 from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
 from .advertised_from import is_told, own_link_local, with_sources
-from .errors import UNFORESEEN, in_words
-from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, radvd, rtnetlink, sysctl
+from .errors import UNFORESEEN, MissingCommand, in_words
+from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, radvd, rtnetlink, sysctl, tc
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
 from .operations import (
@@ -31,12 +31,14 @@ from .operations import (
     Operation,
     RestoreRules,
     SetSysctl,
+    Tc,
 )
 from .plan import RouterPlan
 from .plan_policy_rules import describe_policy_rule
 from .port_forwardings import Destinations
 
 WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
+_BATCHES = {Ip: "ip", Tc: "tc"}
 GONE_WITHIN = 5.0  # seconds in which the kernel takes away the devices of a deleted namespace
 
 
@@ -58,7 +60,7 @@ class Outcome:
         self.trouble: Optional[str] = None  # an error that did not end the plan
 
     def execute(self, operations: Iterable[Operation]) -> None:
-        """Run operations in order until one fails, neighbouring lines of ``ip`` as one batch."""
+        """Run operations in order until one fails, neighbouring lines of ``ip``, or of ``tc``, as one batch."""
         if self.error is not None:
             return
         operations = list(operations)
@@ -66,14 +68,14 @@ class Outcome:
         if self.error is not None:
             return
         begun = 0
-        for (kind, namespace), members in groupby(operations, key=lambda o: (isinstance(o, Ip), o.namespace)):
+        for (command, namespace), members in groupby(operations, key=lambda o: (_BATCHES.get(type(o)), o.namespace)):
             group = list(members)
             begun += len(group)
             try:
                 with ExitStack() as stack:
                     if namespace is not None:
                         stack.enter_context(netns.entered(namespace))
-                    _execute_batch(group) if kind else _execute_each(group)
+                    _execute_batch(command, group) if command else _execute_each(group)
             except _Failed as failure:
                 self.note(group[: failure.done])
                 failed = group[failure.done]
@@ -106,12 +108,12 @@ class Outcome:
         ]
 
 
-def _execute_batch(group: Sequence[Operation]) -> None:
+def _execute_batch(command: str, group: Sequence[Operation]) -> None:
     try:
-        ip.batch([operation.line for operation in group if isinstance(operation, Ip)])
+        (ip if command == "ip" else tc).batch([operation.line for operation in group if isinstance(operation, (Ip, Tc))])
     except ip.BatchError as error:
         raise _Failed(error.done, str(error)) from None
-    except CommandError as error:
+    except (CommandError, MissingCommand) as error:
         raise _Failed(0, str(error)) from None
 
 

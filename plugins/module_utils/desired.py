@@ -14,6 +14,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 
+from .bandwidth import Shaping, shaping_of
 from .connected import connected_routes
 from .conntrack_helpers import helper_problems
 from .firewall import rule_sets
@@ -32,6 +33,7 @@ from .model import (
 )
 from .ndp_proxy import published
 from .options import Options
+from .plan_bandwidth import limits_of
 from .port_forwardings import forwarded_addresses
 from .services.router_advertisements import configuration
 from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, PROXY_NDP, Device, NextHop, Route, RouterState
@@ -123,6 +125,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         add_device(internal_device_name(port.id), port, driver.bridge_of(port.network_id))
     routes: Set[Route] = set()
     problems: List[str] = []
+    shaping = Shaping()
     if router.gateway is not None:
         name = external_device_name(router.gateway.id)
         add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
@@ -133,6 +136,9 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         sysctls[ACCEPT_RA % name] = "2" if from_ra else "0"
         speaking |= {name} if from_ra else set()
         routes, problems = _gateway_routes(told, name, on_link)
+        limits, limit_problems = limits_of(router, {address.split("/")[0] for address in addresses[name]})
+        shaping = shaping_of(name, limits)
+        problems += limit_problems
     extra, extra_problems = _extra_routes(router.routes, on_link)
     replaced = {route.key for route in extra}
     all_routes = frozenset([route for route in routes if route.key not in replaced] + extra)
@@ -154,6 +160,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         routes=all_routes,
         connected=connected_routes(addresses),
         proxy_neighbours=published(router),
+        shaping=shaping,
         sysctls=sysctls,
         firewall=rule_sets(
             router,

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any, Dict, List
 
 from .address_scopes import scopes_of_devices
+from .bandwidth import describe_stray, gather_rules
 from .conntrack_helpers import helpers_of
 from .firewall import external_address, floating_ip_pairs, port_forwardings, source_nat_address
 from .interface_drivers.driver import InterfaceDriver, owner
@@ -49,15 +50,22 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
         if name.startswith(EXTERNAL_PREFIX):
             # The first is the one that others are translated to, and the kernel does not keep the order.
             port["addresses"].sort(key=lambda address: address.split("/")[0] != external_address(state.firewall))
-            router["gateway"] = {**port, **_gather_next_hops(state, name)}
+            own = [address.split("/")[0] for address in port["addresses"]]
+            router["gateway"] = {**port, **_gather_next_hops(state, name), **gather_rules(state.shaping.limits, own)}
         else:
             advertised = {"subnets": subnets[name]} if name in subnets else {}
             if name in unasked:
                 port.pop("mtu", None)
             router["interfaces"].append({**port, "admin_state_up": device.up or as_meant, **advertised})
-    router["floating_ips"] = [{"floating_ip_address": floating, "fixed_ip_address": fixed} for floating, fixed in pairs.items()]
+    router["floating_ips"] = [
+        {"floating_ip_address": floating, "fixed_ip_address": fixed, **gather_rules(state.shaping.limits, [floating])}
+        for floating, fixed in pairs.items()
+    ]
     if forwardings:
         router["port_forwardings"] = [_gather_port_forwarding(forwarding) for forwarding in forwardings]
+        for floating in sorted({str(forwarding.floating_ip_address) for forwarding in forwardings}):
+            rules = gather_rules(state.shaping.limits, [floating])
+            router["floating_ips"] += [{"floating_ip_address": floating, "fixed_ip_address": None, **rules}] if rules else []
     router["routes"] = _gather_routes(state)
     router.update(gather_proxies(state, as_meant))
     helpers = helpers_of(state.firewall)
@@ -142,12 +150,14 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
         return {}
     connected = (r for r in state.connected if all(hop.device in state.devices for hop in r.nexthops))
     odd = list(odd_in_words(state.odd_addresses))
+    strays = sorted(describe_stray(stray, state.shaping.device) for stray in state.shaping.strays)
     rules = sorted(map(describe_policy_rule, state.policy_rules)) if state.policy_rules != KERNEL_POLICY_RULES else []
     return {
         "router": gather_router(router_id, state),
         **({"addresses put right": odd} if odd else {}),
         "kernel routes": sorted(describe_route(route) for route in (*state.routes, *connected)),
         **({"policy rules": rules} if rules else {}),
+        **({"stray traffic control": strays} if strays else {}),
         "devices": {name: _describe_device(device, driver) for name, device in sorted(state.devices.items())},
         "metadata proxy": _describe_metadata(state),
         **({"router advertisements": state.advertised.splitlines()} if state.advertised is not None else {}),

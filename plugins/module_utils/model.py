@@ -42,6 +42,15 @@ class Subnet:
 
 
 @dataclass(frozen=True)
+class BandwidthLimitRule:
+    """A limit in one direction; 0 for ``max_kbps``: none, for ``max_burst_kbps``: the usual one."""
+
+    direction: str
+    max_kbps: int
+    max_burst_kbps: int = 0
+
+
+@dataclass(frozen=True)
 class Port:
     """An internal port of a router. ``None`` means: not asked for, whatever the kernel has is right."""
 
@@ -67,6 +76,7 @@ class Gateway:
     gateway_ips: Tuple[IPAddress, ...] = ()
     extra_subnets: Tuple[IPNetwork, ...] = ()
     address_scopes: AddressScopes = ()
+    bandwidth_limit_rules: Tuple[BandwidthLimitRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class FloatingIP:
     floating_ip_address: ipaddress.IPv4Address
     fixed_ip_address: Optional[ipaddress.IPv4Address] = None
     id: Optional[str] = None
+    bandwidth_limit_rules: Tuple[BandwidthLimitRule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,11 @@ def _run_part(
         place = len(entries)
         if params["state"] == "present":
             place = next((n for n, entry in enumerate(present[kind]) if entry[key] == params[key]), place)
-            entries.insert(place, {name: params[name] for name in keys if params[name] is not None})
+            given = {name: params[name] for name in keys if params[name] is not None}
+            former = [entry for entry in present[kind] if entry[key] == params[key]]
+            # What the module has no option for stays: the bandwidth limits of a floating IP.
+            kept = {name: value for entry in former for name, value in entry.items() if name not in keys}
+            entries.insert(place, {**kept, **given})
         return Edit({**present, kind: entries}, "%s[%d]." % (kind, place))
 
     return _run(params["router_id"], params, check_mode, diff, edit)

@@ -24,7 +24,9 @@ from .interface_drivers.driver import MARK, InterfaceDriver, owner
 from .metadata_ipv6 import is_metadata_address, oddities
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
 from .observe_advertisers import observe_advertisers
+from .observe_bandwidth import read_shaping
 from .plan_addresses import misplaced
+from .plan_bandwidth import IFB
 from .rule_set import differing_chains, parse_save, without_agents
 from .services.router_advertisements import Advertisers
 from .state import (
@@ -175,6 +177,7 @@ class Observer:
                 advertised = self._advertised(place.router_id, network)
                 values = sysctl.read_all(_sysctls(devices, place, _speaking(devices, network, desired)))
                 proxies = _proxy_neighbours(network.links, devices, values, desired)
+                shaping = read_shaping(network.links, devices, desired)
                 forwards_ipv6 = namespace is not None or sysctl.read(IPV6_FORWARDING) == "1"
                 listeners = sockets.listeners(self._driver.options.metadata_port)
         except netns.DeadNamespace:
@@ -184,7 +187,7 @@ class Observer:
         listener, ipv6_listener = listeners.get(IPV4, listeners.get(IPV6)), listeners.get(IPV6)
         needed = [listener, ipv6_listener if desired is not None and desired.metadata_ipv6 else None]
         taken = any(inode is not None and inode not in self._sockets_of_proxy for inode in needed)
-        foreign = {link.name for link in network.links if link.name not in devices and link.name != "lo"}
+        foreign = {link.name for link in network.links if link.name not in devices and link.name not in ("lo", IFB)}
         addresses = {name: list(_addresses(name, network, desired)) for name in devices}
         state = RouterState(
             namespace=True,
@@ -194,6 +197,7 @@ class Observer:
             routes=frozenset(_routes(network.routes, foreign, desired)),
             connected=frozenset(route for route in network.routes if route.protocol == KERNEL),
             proxy_neighbours=proxies,
+            shaping=shaping,
             sysctls=values,
             loopback_up=any(link.up for link in network.links if link.name == "lo"),
             metadata=listener in self._sockets_of_proxy,

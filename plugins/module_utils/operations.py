@@ -34,6 +34,13 @@ class Ip(Operation):
 
 
 @dataclass(frozen=True)
+class Tc(Operation):
+    """A line of ``tc -batch``."""
+
+    line: str
+
+
+@dataclass(frozen=True)
 class Ovs(Operation):
     """A command of ``ovs-vsctl``; those of a run are joined to few transactions."""
 

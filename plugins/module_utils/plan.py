@@ -22,20 +22,11 @@ from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import is_metadata_address
 from .model import EXTERNAL_PREFIX
 from .ndp_proxy import proxy_operations
-from .operations import (
-    Announce,
-    EndAdvertisements,
-    Ip,
-    Operation,
-    Ovs,
-    RestoreRules,
-    Serve,
-    SetSysctl,
-    Unserve,
-)
+from .operations import Announce, EndAdvertisements, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
 from .options import Options
 from .plan_addresses import plan_addresses
 from .plan_advertisements import advertise, end_unasked
+from .plan_bandwidth import bandwidth_operations
 from .plan_flows import ended_flows
 from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
@@ -147,6 +138,8 @@ class Planner:
             *proxy_operations(namespace, state, observed, lost),
             *last,
             *advertised,
+            # At the end: where the kernel cannot do it, the rest is done.
+            *bandwidth_operations(namespace, state.shaping, observed.shaping, lost.keys(), state.devices.keys()),
         ]
         if any(isinstance(operation, Unserve) for operation in removal):
             observed = replace(observed, metadata=False)  # the proxy lets go of a router wherever it is

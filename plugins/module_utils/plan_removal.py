@@ -10,6 +10,7 @@ from typing import Iterable, List, Optional, Tuple
 
 from .interface_drivers.driver import InterfaceDriver
 from .operations import EndAgentsProxy, Ip, Operation, RestoreRules, Unserve
+from .plan_bandwidth import IFB
 from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
 from .state import FAMILIES, IPV6, RouterState
@@ -45,6 +46,8 @@ def removal(
         return [*operations, deleted, *end_agents_proxy(router_id, observed)]
     for device in observed.devices.values():
         operations += driver.unplug(None, device)
+    if observed.shaping.ifb:
+        operations.append(Ip(None, ("device %s removed" % IFB,), "link delete dev " + IFB))
     unplugged = {device.attachment.peer for device in observed.devices.values() if device.attachment is not None}
     operations += driver.release((name for name in released if name not in unplugged), stale=True)
     for family in FAMILIES:

@@ -10,11 +10,13 @@ from dataclasses import astuple
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .addresses import overlapping, parse_address, parse_interface, parse_mac, parse_network, refuse_unusable
+from .bandwidth import DIRECTIONS, HIGHEST
 from .conntrack_helpers import NAMES, PROTOCOLS
 from .fields import Fields, parse_mtu, parse_name, parse_port, parse_port_range
 from .model import (
     FORWARDED_PROTOCOLS,
     AddressScopes,
+    BandwidthLimitRule,
     ConntrackHelper,
     ExtraRoute,
     FloatingIP,
@@ -145,6 +147,7 @@ def _read_gateway(router: Fields, reading: Reading) -> Optional[Gateway]:
         **_read_port(fields, reading, external_device_name),
         gateway_ips=fields.parsed_entries("gateway_ips", _parse_nexthop),
         extra_subnets=fields.parsed_entries("extra_subnets", _parse_subnet),
+        bandwidth_limit_rules=_read_bandwidth_limit_rules(fields),
     )
     families = [address.version for address in gateway.gateway_ips]
     for family in sorted(set(families)):
@@ -180,13 +183,40 @@ def _read_floating_ip(fields: Fields, reading: Reading) -> Optional[FloatingIP]:
     floating_id = fields.id("id")
     floating = fields.parsed("floating_ip_address", _parse_floating_address, required=True)
     fixed = fields.parsed("fixed_ip_address", _parse_floating_address)
+    rules = _read_bandwidth_limit_rules(fields)
     fields.parsed("status", parse_name)  # for the report to Neutron only
     fields.refuse_unknown()
     reading.claim("floating IP id", floating_id, fields.path + ".id")
     reading.claim("address", floating, fields.path + ".floating_ip_address")
     if floating is None:
         return None
-    return FloatingIP(floating_ip_address=floating, fixed_ip_address=fixed, id=floating_id)
+    return FloatingIP(floating, fixed, floating_id, rules)
+
+
+def _read_bandwidth_limit_rules(parent: Fields) -> Tuple[BandwidthLimitRule, ...]:
+    rules: List[BandwidthLimitRule] = []
+    for fields in parent.children("bandwidth_limit_rules"):
+        direction = fields.parsed("direction", _parse_direction, required=True)
+        max_kbps = fields.parsed("max_kbps", _parse_kilobits, required=True)
+        max_burst_kbps = fields.parsed("max_burst_kbps", _parse_kilobits)
+        fields.refuse_unknown()
+        if any(rule.direction == direction for rule in rules):
+            fields.wrong("direction", "there is a rule for %s already; one for each direction" % direction)
+        elif direction is not None and max_kbps is not None:
+            rules.append(BandwidthLimitRule(direction, max_kbps, max_burst_kbps or 0))
+    return tuple(rules)
+
+
+def _parse_direction(value: object) -> str:
+    if isinstance(value, str) and value in DIRECTIONS:
+        return value
+    raise ValueError("is not a direction (egress or ingress)")
+
+
+def _parse_kilobits(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST:
+        return value
+    raise ValueError("is not a number of kilobits from 0 to %d" % HIGHEST)
 
 
 def _read_conntrack_helpers(router: Fields, reading: Reading) -> Tuple[ConntrackHelper, ...]:

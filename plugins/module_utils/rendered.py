@@ -13,7 +13,7 @@ from .desired import desired_state
 from .host.radvd import COMMAND, arguments
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import devices_with_metadata_v6
-from .operations import Advertise, Ip, Operation, Ovs, RestoreRules, SetSysctl
+from .operations import Advertise, Ip, Operation, Ovs, RestoreRules, SetSysctl, Tc
 from .options import Options
 from .plan import Planner
 from .router_data import check_routers
@@ -58,8 +58,9 @@ def _command(operation: Operation, rules: Dict[str, str]) -> str:
     """A step as a command line; rule sets are put into ``rules``, by the name of the file that the line reads."""
     if isinstance(operation, Ovs):
         return shlex.join(["ovs-vsctl", *operation.arguments])
-    if isinstance(operation, Ip):
-        return "ip %s%s" % ("-n %s " % operation.namespace if operation.namespace else "", operation.line)
+    if isinstance(operation, (Ip, Tc)):
+        command = "ip" if isinstance(operation, Ip) else "tc"
+        return "%s %s%s" % (command, "-n %s " % operation.namespace if operation.namespace else "", operation.line)
     inside = "ip netns exec %s " % operation.namespace if operation.namespace else ""
     if isinstance(operation, SetSysctl):
         return inside + "sysctl -w %s=%s" % (operation.key, operation.value)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import AbstractSet, FrozenSet, Mapping, Optional, Tuple
 
+from .bandwidth import Shaping
+
 # table name -> chain name -> rules in the form that iptables-save prints them, without "-A <chain> ".
 Chains = Mapping[str, Tuple[str, ...]]
 Tables = Mapping[str, Chains]
@@ -161,6 +163,7 @@ class RouterState:
     connected: FrozenSet[Route] = frozenset()
     policy_rules: FrozenSet[PolicyRule] = KERNEL_POLICY_RULES
     proxy_neighbours: FrozenSet[Tuple[str, str]] = frozenset()
+    shaping: Shaping = field(default_factory=Shaping)
     sysctls: Mapping[str, str] = field(default_factory=dict)
     firewall: Mapping[int, Tables] = field(default_factory=dict)
     loopback_up: bool = False
@@ -188,6 +191,7 @@ class RouterState:
             routes=frozenset(r for r in self.routes if not any(hop.device in names for hop in r.nexthops)),
             connected=frozenset(r for r in self.connected if not any(hop.device in names for hop in r.nexthops)),
             proxy_neighbours=frozenset((device, address) for device, address in self.proxy_neighbours if device not in names),
+            shaping=Shaping() if self.shaping.device in names else self.shaping,
             sysctls={key: value for key, value in self.sysctls.items() if not any("/%s/" % name in key for name in names)},
         )
 

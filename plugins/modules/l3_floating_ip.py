@@ -14,6 +14,7 @@ description:
   - Puts a floating IP on the gateway of a router that is on the node, and translates between it and a fixed address. All else
     of the router stays as it is, as far as the options of the engine are those that it was made with; set these once, by
     C(module_defaults) for C(group/netnode.l3.l3).
+  - Bandwidth limits that the floating IP has stay. M(netnode.l3.l3_routers) sets them.
   - Giving it another fixed address is one atomic change, and ends connections through the floating IP.
 version_added: 0.1.0
 author:

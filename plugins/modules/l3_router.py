@@ -36,7 +36,7 @@ options:
   gateway:
     description:
       - The port on the external network, in the form of router data, with C(id), C(addresses), C(gateway_ips), C(network_id),
-        C(mac_address), C(mtu), C(extra_subnets) and C(address_scopes).
+        C(mac_address), C(mtu), C(extra_subnets), C(address_scopes) and C(bandwidth_limit_rules).
       - Without it, the router has no gateway.
     type: dict
   routes:

@@ -34,6 +34,7 @@ with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins
         ovs,
         proxy_neighbours,
         rtnetlink,
+        traffic_control,
     )
     from ansible_collections.netnode.l3.plugins.module_utils.host.command import CommandError
     from ansible_collections.netnode.l3.plugins.module_utils.host.nftables import Generation
@@ -116,6 +117,9 @@ _READERS: list[Callable[[Any], object]] = [
     lambda made: rtnetlink._addresses(made, {1: "lo"}),
     _routes,
     lambda made: list(proxy_neighbours._proxies(made, {1: "lo"})),
+    lambda made: list(traffic_control._qdiscs(made, {1: "lo"})),
+    lambda made: list(traffic_control._classes(made, 1)),
+    lambda made: list(traffic_control._filters(made, 1, traffic_control.FIRST)),
 ]
 
 

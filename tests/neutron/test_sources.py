@@ -60,19 +60,41 @@ def test_ndp_proxies_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
     pool = network.create_subnet_pool(
         name="inner and outer", prefixes=["2001:db8::/48"], default_prefix_length=64, address_scope_id=scope.id
     )
-    outer = cloud.external_network("dual stack", "physnet2", "203.0.113.0/24", "203.0.113.1")
+    outer = cloud.external_network("dual stack", "physnet3", "203.0.113.0/24", "203.0.113.1")
     cloud.subnet(outer, "2001:db8:0:e::/64", subnet_pool_id=pool.id)
     router, (inner,) = cloud.router("publishing", "10.0.0.0/24", gateway=False, zone=host)
     network.add_interface_to_router(router, subnet=cloud.subnet(inner, "2001:db8:0:1::/64", subnet_pool_id=pool.id))
     network.update_router(router, external_gateway_info={"network_id": outer.id})
+    network.update_router(router.id, enable_ndp_proxy=False)  # in an address scope, Neutron enables it by itself
     plain = by_id(routers_selected(api, ALL))[router.id]
     assert "enable_ndp_proxy" not in plain
-    network.update_router(router, enable_ndp_proxy=True)
+    network.update_router(router.id, enable_ndp_proxy=True)
     port = cloud.port(inner)
     [address] = [fixed_ip["ip_address"] for fixed_ip in port.fixed_ips if ":" in fixed_ip["ip_address"]]
     proxy = network.create_ndp_proxy(router_id=router.id, port_id=port.id)
     published = {"enable_ndp_proxy": True, "ndp_proxies": [{"id": proxy.id, "ip_address": address}]}
     assert by_id(routers_selected(api, ALL))[router.id] == {**plain, **published}
+
+
+def test_bandwidth_limits_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
+    network = cloud.network
+    policies = []
+    for rate, direction in ((1000, "egress"), (2000, "ingress")):
+        policy = network.create_qos_policy(name=direction)
+        network.create_qos_bandwidth_limit_rule(policy, max_kbps=rate, max_burst_kbps=rate // 2, direction=direction)
+        policies.append(policy)
+    router, (inner,) = cloud.router("limited", "10.0.0.0/24", zone=host)
+    floating_ip = cloud.floating_ip(cloud.port(inner))
+    plain = by_id(routers_selected(api, ALL))[router.id]
+    network.update_ip(floating_ip, qos_policy_id=policies[0].id)
+    network.update_router(router, external_gateway_info={"network_id": cloud.public.id, "qos_policy_id": policies[1].id})
+    limited = by_id(routers_selected(api, ALL))[router.id]
+    rules = [
+        {"bandwidth_limit_rules": [{"direction": direction, "max_kbps": rate, "max_burst_kbps": rate // 2}]}
+        for rate, direction in ((1000, "egress"), (2000, "ingress"))
+    ]
+    assert limited["floating_ips"] == [{**plain["floating_ips"][0], **rules[0]}]
+    assert limited["gateway"] == {**plain["gateway"], **rules[1]}
 
 
 def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:

@@ -15,12 +15,13 @@ from sandbox import Machine, MetadataServer, Node
 from sandbox.engine import run_engine
 
 from ..kernel_state import differences, snapshot
-from ..routers import DB_BRIDGE, WEB_BRIDGE, advertising, publishing_router, scoped_router, small_router
-from ..sabotages import CATALOGUE, FORWARDINGS, NAMESPACE, PUBLISHED, SCOPED, Sabotage
+from ..routers import DB_BRIDGE, WEB_BRIDGE, advertising, limited_router, scoped_router, small_router
+from ..sabotages import CATALOGUE, FORWARDINGS, LIMITS, NAMESPACE, PUBLISHED, SCOPED, Sabotage
 from .traffic import SteadyStream, serve_echo
 
 SOCKET = "/var/lib/neutron/metadata_proxy"
-ROUTERS = [advertising(publishing_router(PUBLISHED)), small_router(1, port_forwardings=FORWARDINGS)]
+PUBLISHING = {"enable_ndp_proxy": True, "ndp_proxies": [{"ip_address": PUBLISHED}]}
+ROUTERS = [advertising(limited_router(LIMITS, **PUBLISHING)), small_router(1, port_forwardings=FORWARDINGS)]
 Routers = list[dict[str, Any]]
 
 

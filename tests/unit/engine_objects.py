@@ -31,6 +31,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     RestoreRules,
     Serve,
     SetSysctl,
+    Tc,
     Unserve,
 )
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
@@ -96,6 +97,8 @@ def step(operation: Operation) -> str:  # noqa: C901, PLR0911, PLR0912
     """An operation in one line."""
     if isinstance(operation, Ip):
         return operation.line
+    if isinstance(operation, Tc):
+        return "tc " + operation.line
     if isinstance(operation, Ovs):
         return "ovs-vsctl " + " ".join(operation.arguments)
     if isinstance(operation, SetSysctl):

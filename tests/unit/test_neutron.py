@@ -372,3 +372,14 @@ def test_ndp_proxies() -> None:
 @pytest.mark.parametrize("known", [{}, {"enable_ndp_proxy": False, "ndp_proxies": []}, {"enable_ndp_proxy": True}])
 def test_ndp_proxies_that_are_not_enabled_or_not_named_close_nothing(known: dict[str, Any]) -> None:
     assert not {"enable_ndp_proxy", "ndp_proxies"} & mapped({"id": "r", **known}).keys()
+
+
+def test_bandwidth_limits() -> None:
+    rule = {"id": "q", "type": "bandwidth_limit", "direction": "egress", "max_kbps": 1000, "max_burst_kbps": 0, "tags": []}
+    limits = {"bandwidth_limit_rules": [{"direction": "egress", "max_kbps": 1000, "max_burst_kbps": 0}]}
+    assert gateway(qos_policy_id="p", bandwidth_limit_rules=[rule]).items() >= limits.items()
+    router = mapped(
+        {"id": "r", "_floatingips": [{"id": "f", "bandwidth_limit_rules": [rule]}, {"id": "g", "qos_policy_id": "p"}]}
+    )
+    assert router["floating_ips"][0].items() >= limits.items()
+    assert "bandwidth_limit_rules" not in router["floating_ips"][1]

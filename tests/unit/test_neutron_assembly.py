@@ -36,6 +36,29 @@ def test_ndp_proxies_are_their_routers() -> None:
     assert Assembly(lists).whole({"id": "r"})["ndp_proxies"] == proxies[:1]
 
 
+def limited(*policies: dict[str, Any]) -> dict[str, Any]:
+    floating_ip = {"id": "f", "router_id": "r", "port_id": "p", "qos_policy_id": "slow"}
+    of_ports = {**floating_ip, "id": "pf", "port_id": None}
+    lists = Lists(ports=(), networks=(), subnets=(), floating_ips=[floating_ip, of_ports], qos_policies=policies)
+    return Assembly(lists).whole({"id": "r"})
+
+
+def test_a_floating_ip_has_the_bandwidth_limits_of_its_policy_the_first_of_each_direction() -> None:
+    kinds = ["bandwidth_limit", "dscp_marking", "bandwidth_limit", "bandwidth_limit"]
+    directions = ["egress", "egress", "egress", "ingress"]
+    rules = [{"type": kind, "direction": d, "max_kbps": n} for n, (kind, d) in enumerate(zip(kinds, directions, strict=True), 1)]
+    policy = {"id": "slow", "rules": rules}
+    router = limited(policy, {"id": "fast", "rules": []})
+    for key in ("_floatingips", "_pf_floatingips"):
+        [floating_ip] = router[key]
+        assert sorted(rule["max_kbps"] for rule in floating_ip["bandwidth_limit_rules"]) == [1, 4]
+
+
+def test_a_policy_that_is_not_to_be_seen() -> None:
+    with pytest.raises(Incomplete, match=r"^The QoS policy slow is not to be seen"):
+        limited()
+
+
 def gateway_info(*subnets: str) -> dict[str, Any]:
     fixed_ips = [{"subnet_id": subnet, "ip_address": "x"} for subnet in subnets]
     return {"network_id": "n1", "external_fixed_ips": fixed_ips}

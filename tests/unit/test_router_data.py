@@ -20,7 +20,7 @@ ROUTER_KEYS = (
     "admin_state_up, conntrack_helpers, distributed, enable_ndp_proxy, enable_snat, floating_ips, gateway, ha, id, interfaces, "
     "name, ndp_proxies, port_forwardings, routes"
 )
-GATEWAY_KEYS = "address_scopes, addresses, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
+GATEWAY_KEYS = "address_scopes, addresses, bandwidth_limit_rules, extra_subnets, gateway_ips, id, mac_address, mtu, network_id"
 PORT_KEYS = "address_scopes, addresses, admin_state_up, id, mac_address, mtu, network_id, subnets"
 
 Place = tuple[str | int, ...]
@@ -55,7 +55,8 @@ def errors(data: object) -> list[str]:
         ((*DB, "gateway_ips"), f"routers[0].interfaces[1]: unknown key 'gateway_ips' (known are {PORT_KEYS})"),
         (
             ("floating_ips", 1, "port_id"),
-            "routers[0].floating_ips[1]: unknown key 'port_id' (known are fixed_ip_address, floating_ip_address, id, status)",
+            "routers[0].floating_ips[1]: unknown key 'port_id' (known are bandwidth_limit_rules, fixed_ip_address, "
+            "floating_ip_address, id, status)",
         ),
         (("routes", 2, "metric"), "routers[0].routes[2]: unknown key 'metric' (known are destination, nexthop)"),
     ],

@@ -47,7 +47,14 @@ def _beginning(text: str, length: int) -> str:
 
 
 # Debian's names where they are not "iptables"
-PACKAGES = {"ip": "iproute2", "conntrack": "conntrack", "ovs-vsctl": "openvswitch-switch", "haproxy": "haproxy", "radvd": "radvd"}
+PACKAGES = {
+    "ip": "iproute2",
+    "tc": "iproute2",
+    "conntrack": "conntrack",
+    "ovs-vsctl": "openvswitch-switch",
+    "haproxy": "haproxy",
+    "radvd": "radvd",
+}
 
 
 def is_there(command: str) -> bool:

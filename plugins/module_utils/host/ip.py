@@ -17,15 +17,15 @@ _FAILED_LINE = re.compile(r"Command failed .*:(\d+)\s*$", re.MULTILINE)
 class BatchError(Exception):
     """A line of a batch failed; those before it (``done`` of them) took effect, those after it were not tried."""
 
-    def __init__(self, line: str, done: int, message: str) -> None:
+    def __init__(self, line: str, done: int, message: str, command: str = "ip") -> None:
         self.done = done
         self.message = message
-        super().__init__("ip %s: %s" % (line, message))
+        super().__init__("%s %s: %s" % (command, line, message))
 
 
-def batch(lines: Sequence[str]) -> None:
-    """Run ``ip`` command lines in one process. Raises :class:`BatchError` at the first that fails."""
-    arguments = ["ip", "-batch", "-"]
+def batch(lines: Sequence[str], command: str = "ip") -> None:
+    """Run command lines of ``ip``, or of ``tc``, in one process. Raises :class:`BatchError` at the first that fails."""
+    arguments = [command, "-batch", "-"]
     result = run(arguments, "".join(line + "\n" for line in lines), accept=range(256))
     if result.returncode == 0:
         return
@@ -35,4 +35,4 @@ def batch(lines: Sequence[str]) -> None:
         raise CommandError([*arguments, *lines], result.stderr)
     number = int(match.group(1))
     message = _FAILED_LINE.sub("", result.stderr).strip() or "exit status %d" % result.returncode
-    raise BatchError(lines[number - 1], number - 1, message)
+    raise BatchError(lines[number - 1], number - 1, message, command)

@@ -31,6 +31,7 @@ class Lists:
     subnets: Iterable[Object]
     floating_ips: Iterable[Object]
     ndp_proxies: Iterable[Object] = ()
+    qos_policies: Iterable[Object] = ()
 
 
 class Incomplete(NeutronError):
@@ -39,7 +40,7 @@ class Incomplete(NeutronError):
 
 class Assembly:
     """Routers in the form of ``sync_routers``: with ``gw_port``, ``_interfaces``, ``_floatingips``, ``_pf_floatingips``, as far
-    as the mapping to router data looks at them, and with ``ndp_proxies``.
+    as the mapping to router data looks at them, and with ``ndp_proxies`` and ``bandwidth_limit_rules``.
     """
 
     def __init__(self, lists: Lists) -> None:
@@ -48,6 +49,7 @@ class Assembly:
         self._ports = _grouped(lists.ports, "device_id")
         self._floating_ips = _grouped(lists.floating_ips, "router_id")
         self._ndp_proxies = _grouped(lists.ndp_proxies, "router_id")
+        self._limits = {policy["id"]: _bandwidth_limits(policy) for policy in lists.qos_policies}
 
     def whole(self, router: Object) -> dict[str, Any]:
         """A router with all of its. Raises :class:`Incomplete`."""
@@ -55,13 +57,22 @@ class Assembly:
         gateway = _gateway(router, ports)
         return {
             **router,
-            **({"gw_port": self._whole_port(gateway)} if gateway else {}),
+            **({"gw_port": {**self._whole_port(gateway), **self._limited(router["external_gateway_info"])}} if gateway else {}),
             "_interfaces": [self._whole_port(port) for port in ports if port["device_owner"] == INTERFACE],
-            "_floatingips": [f for f in self._floating_ips[router["id"]] if f.get("port_id")],
+            "_floatingips": [{**f, **self._limited(f)} for f in self._floating_ips[router["id"]] if f.get("port_id")],
             # Those without a port of their own are there for their port forwardings.
-            OF_PORTS: [f for f in self._floating_ips[router["id"]] if not f.get("port_id")],
+            OF_PORTS: [{**f, **self._limited(f)} for f in self._floating_ips[router["id"]] if not f.get("port_id")],
             "ndp_proxies": self._ndp_proxies[router["id"]],
         }
+
+    def _limited(self, asking: Object) -> dict[str, Any]:
+        """What the QoS policy of a floating IP or of a gateway limits."""
+        policy_id = asking.get("qos_policy_id")
+        if not policy_id:
+            return {}
+        if policy_id not in self._limits:
+            raise Incomplete(f"The QoS policy {policy_id} is not to be seen: {_NOT_ALL}")
+        return {"bandwidth_limit_rules": self._limits[policy_id]}
 
     def _whole_port(self, port: Object) -> dict[str, Any]:
         """A port that knows the subnets of its network: those of its addresses, and the others that are on its segment."""
@@ -79,6 +90,12 @@ class Assembly:
             "subnets": [subnet for subnet in subnets if subnet["id"] in own],
             "extra_subnets": [s for s in subnets if own and s["id"] not in own and s.get("segment_id") == segment],
         }
+
+
+def _bandwidth_limits(policy: Object) -> list[Object]:
+    """The first rule of each direction, as the L3 agent takes them."""
+    rules = [rule for rule in policy["rules"] if rule["type"] == "bandwidth_limit"]
+    return list({rule["direction"]: rule for rule in reversed(rules)}.values())
 
 
 def _grouped(objects: Iterable[Object], key: str) -> defaultdict[str, list[Object]]:

@@ -138,7 +138,8 @@ def _gateway(port: Any) -> Any:
             # One default route per address family: the first subnet's, as the port's first fixed IP is its own.
             gateway_ips.setdefault(":" in str(gateway_ip), gateway_ip)
     extra_subnets = _mapped(port.get("extra_subnets", []), lambda subnet: subnet.get("cidr"))
-    return _present({**_port(port), "gateway_ips": list(gateway_ips.values()), "extra_subnets": extra_subnets})
+    mapped = {**_port(port), "gateway_ips": list(gateway_ips.values()), "extra_subnets": extra_subnets}
+    return _present({**mapped, **_bandwidth_limits(port)})
 
 
 def _ndp_proxies(router: dict[str, Any]) -> dict[str, Any]:
@@ -185,4 +186,12 @@ def _floating_ip(floating_ip: dict[str, Any]) -> dict[str, Any]:
         "floating_ip_address": floating_ip.get("floating_ip_address"),
         "fixed_ip_address": floating_ip.get("fixed_ip_address") or None if associated else None,
         **_present({"status": floating_ip.get("status")}),
+        **_bandwidth_limits(floating_ip),
     }
+
+
+def _bandwidth_limits(limited: dict[str, Any]) -> dict[str, Any]:
+    """The rules of a QoS policy, where they are known: ``sync_routers`` has the id of the policy alone."""
+    rules = limited.get("bandwidth_limit_rules")
+    keys = ("direction", "max_kbps", "max_burst_kbps")
+    return {"bandwidth_limit_rules": _mapped(rules, lambda rule: _present({k: rule.get(k) for k in keys}))} if rules else {}

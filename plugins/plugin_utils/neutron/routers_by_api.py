@@ -19,6 +19,9 @@ from .router_data import routers_from_neutron
 _ATTEMPTS = 3
 _OF_A_NETWORK = ("id", "mtu", "ipv4_address_scope", "ipv6_address_scope")
 _OF_A_SUBNET = ("id", "network_id", "cidr", "gateway_ip", "segment_id", "ipv6_ra_mode", "dns_nameservers")
+_OF_A_FLOATING_IP = (
+    "id", "router_id", "port_id", "floating_ip_address", "fixed_ip_address", "status", "port_forwardings", "qos_policy_id"
+)  # fmt: skip
 
 Router = dict[str, Any]
 
@@ -138,24 +141,23 @@ def _lists(api: Api, routers: Collection[Router]) -> Lists:
     )
     ports = [port for port in ports if port["device_id"] in router_ids]
     networks = {port["network_id"] for port in ports}
+    floating_ips = _floating_ips(api, router_ids)
+    limited = [*floating_ips, *(router.get("external_gateway_info") or {} for router in routers)]
     return Lists(
         ports=ports,
         networks=api.list("/networks", among("id", networks), _OF_A_NETWORK) if networks else (),
         subnets=api.list("/subnets", among("network_id", networks), _OF_A_SUBNET) if networks else (),
-        floating_ips=_floating_ips(api, router_ids),
+        floating_ips=floating_ips,
         # Only a server with the extension has the key. It takes no router for a filter.
         ndp_proxies=api.list("/ndp_proxies", fields=("id", "router_id", "ip_address"))
         if any(router.get("enable_ndp_proxy") for router in routers)
         else (),
+        qos_policies=api.list("/qos/policies", fields=("id", "rules")) if any(o.get("qos_policy_id") for o in limited) else (),
     )
 
 
 def _floating_ips(api: Api, router_ids: Collection[str]) -> list[Router]:
-    listed = api.list(
-        "/floatingips",
-        among("router_id", router_ids),
-        ("id", "router_id", "port_id", "floating_ip_address", "fixed_ip_address", "status", "port_forwardings"),
-    )
+    listed = api.list("/floatingips", among("router_id", router_ids), _OF_A_FLOATING_IP)
     wanted = [floating_ip for floating_ip in listed if floating_ip["router_id"] in router_ids]
     # Neutron has no list of the ranges of several floating IPs.
     found: dict[str, list[Router]] = {}
