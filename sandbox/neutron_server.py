@@ -250,7 +250,7 @@ class NeutronServer:
         try:
             yield
         finally:
-            for pid in held:
+            for pid in (*held, self._rpc.pid):  # nsenter stops with what it has started
                 os.kill(pid, signal.SIGCONT)
 
     def _start_rpc(self) -> None:
