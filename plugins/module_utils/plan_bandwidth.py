@@ -95,9 +95,10 @@ def _of_direction(namespace: Optional[str], direction: str, device: str, want: S
             yield from _lifted(namespace, device, limit)
     taken = {limit.slot for address, limit in present.items() if address in wanted}
     free = (slot for slot in range(1, 1 << 16) if slot not in taken)
+    slots = dict(zip((address for address in wanted if address not in present), free))
     for address, limit in wanted.items():
         if address not in present:
-            yield from _imposed(namespace, device, limit, next(free))
+            yield from _imposed(namespace, device, limit, slots[address])
         elif present[address] != limit:
             shaper = device if direction == EGRESS else IFB
             first, second = _shape(shaper, limit, present[address].slot)
