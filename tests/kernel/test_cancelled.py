@@ -57,7 +57,7 @@ def test_a_run_that_is_cancelled_finishes_what_it_is_at_and_says_what_it_left(no
     assert result["failed"]
     left = [entry["id"] for entry in result["routers"] if entry.get("error") == REASON % f"SIG{name}"]
     done = [entry["id"] for entry in result["routers"] if "error" not in entry]
-    assert len(done) in (2, 3)  # two at once; one more may begin before the signal comes
+    assert 1 <= len(done) <= 3  # two at once, of which one has begun; one more may begin before the signal comes
     assert len(left) == len(ROUTERS) - len(done)
     assert REASON % f"SIG{name}" in result["msg"]
     for router_id in done:

@@ -23,7 +23,11 @@ from ..routers import router, small_router
 
 # But for the sandbox's own, and the notes of rules that were read, which cost nothing and are not there after every run.
 FILES = r"find /run \( -path /run/overlay -o -path /run/netns \) -prune -o -type f -not -name known-rules.json -print | sort"
-PROXIES = "cat /proc/[0-9]*/comm | grep -c haproxy"
+# A worker that was told to end may take a moment.
+PROXIES = (
+    "for again in $(seq 50); do proxies=$(cat /proc/[0-9]*/comm | grep -c haproxy); [ $proxies -le 2 ] && break; sleep 0.1;"
+    " done; echo $proxies"
+)
 
 
 def changed() -> dict[str, Any]:
