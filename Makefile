@@ -33,7 +33,7 @@ test: lint sanity neutron rulebook
 
 FUZZ_SECONDS = 60
 fuzz: venv
-	set -e; for name in iptables-save netlink-messages netlink-bodies ovs-vsctl haproxy known-rules conntrack marks router-data; do \
+	set -e; for name in iptables-save nft-list netlink-messages netlink-bodies ovs-vsctl haproxy known-rules conntrack marks router-data; do \
 		PYTHONPATH=.cache:. .venv/bin/python -m tests.fuzz.parsers $$name -max_total_time=$(FUZZ_SECONDS); done
 
 lint: venv

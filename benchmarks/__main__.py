@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import results
+from .firewall import measure_firewall
 from .health import measure_health
 from .measure import Row, measure_floating_ips, measure_routers
 from .neutron import measure_neutron
 from .nodes import measure_nodes
-from .report import CASE, ENGINE, HEALTH, NEUTRON, NODES, PLAYBOOK, Column, count_of, line
+from .report import CASE, ENGINE, FIREWALL, HEALTH, NEUTRON, NODES, PLAYBOOK, Column, count_of, line
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Part:
 PARTS = {
     "routers": Part(measure_routers, (count_of("routers"), CASE, *ENGINE, *PLAYBOOK), (1, 10, 100, 300), (1, 10, 100, 300, 1000)),
     "floating-ips": Part(measure_floating_ips, (count_of("floating IPs"), CASE, *ENGINE, *PLAYBOOK), (1000,), (1000, 5000)),
+    "firewall": Part(measure_firewall, (count_of("floating IPs"), *FIREWALL), (10, 1000, 10000), (10, 1000, 10000)),
     "nodes": Part(measure_nodes, (count_of("nodes"), CASE, *NODES), (), (1, 5, 10, 20)),
     "neutron": Part(measure_neutron, (count_of("routers"), CASE, *NEUTRON), (), (100, 1000)),
     "health": Part(measure_health, (count_of("routers"), *HEALTH), (), (1000,)),

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .firewall import CONNECTIONS, ROUNDS_OF_CONNECTIONS
 from .measure import ROUNDS, ROUTERS_IN_ROUNDS
 from .nodes import ROUTERS
-from .report import CASE, ENGINE, HEALTH, NEUTRON, NODES, PLAYBOOK, Column, count_of, markdown
+from .report import CASE, ENGINE, FIREWALL, HEALTH, NEUTRON, NODES, PLAYBOOK, Column, count_of, markdown
 
 PICTURE = "time-by-routers.svg"
 _INTRODUCTION = f"""# Results
@@ -61,6 +62,13 @@ the API, for at most 1,000 objects each, or calls by the message bus. The playbo
 """
 
 
+_FIREWALL = f"""By each firewall driver: "all s" is the time in which the engine gives a router all its floating IPs, and
+"one s" that in which it changes one of them. "in µs" is what the first packet of a connection to the last floating IP
+takes longer than the next one, and "out µs" that of a connection from a machine without a floating IP. Each is the median
+of {ROUNDS_OF_CONNECTIONS} rounds of {CONNECTIONS:,} connections.
+"""
+
+
 @dataclass(frozen=True)
 class _Section:
     heading: str
@@ -88,6 +96,10 @@ _SECTIONS = {
             "The whole playbook:\n",
             (_FLOATING_IPS, CASE, *PLAYBOOK),
         ),
+    ),
+    "firewall": _Section(
+        "Firewall drivers",
+        (_FIREWALL, (_FLOATING_IPS, *FIREWALL)),
     ),
     "nodes": _Section(
         "Many nodes in one play",

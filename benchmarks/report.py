@@ -69,6 +69,13 @@ NEUTRON = (
     Column("playbook s", lambda row: row["playbook_seconds"], 2),
     Column("controller MiB", lambda row: row["controller_kib"] / 1024, 1),
 )
+FIREWALL = (
+    Column("driver", lambda row: str(row["case"])),
+    Column("all s", lambda row: row["apply_seconds"], 2),
+    Column("one s", lambda row: row["changed_seconds"], 2),
+    Column("in µs", lambda row: row["in_us"], 1),
+    Column("out µs", lambda row: row["out_us"], 1),
+)
 _DIGITS = {"s": 2, "ms": 1, "MiB": 1, "": 0}  # by unit
 HEALTH = (
     Column("what", lambda row: str(row["what"])),
@@ -91,7 +98,7 @@ def line(cells: Sequence[str], columns: Sequence[Column]) -> str:
 
 
 def _is_text(column: Column) -> bool:
-    return column.title in ("case", "what", "unit")
+    return column.title in ("case", "what", "unit", "driver")
 
 
 def _width(column: Column) -> int:

@@ -29,6 +29,7 @@ DEFAULTS = {
     "metadata_port": 9697,
     "metadata_upstream": None,
     "ipv6_gateway": None,
+    "firewall_driver": "iptables",
     "clamp_mss_to_pmtu": False,
     "metadata_rate_limit": None,
     "use_namespaces": True,

@@ -53,6 +53,7 @@ read='
     ip -details -oneline route show table all; printf "\002"
     iptables-save; printf "\002"
     ip6tables-save; printf "\002"
+    nft --json --stateless list table inet l3 2>/dev/null && nft list tables; printf "\002"
     sysctl -n "$@" 2>/dev/null; printf "\002"
     ip rule; ip -6 rule; printf "\002"
     ip -6 neighbour show proxy
@@ -123,13 +124,13 @@ def differences(before: dict[str, object], after: dict[str, object], path: str =
     return lines
 
 
-def _namespace(links: str, routes: str, rules: str, rules6: str, sysctls: str, *more: str) -> dict[str, object]:
+def _namespace(links: str, routes: str, rules: str, rules6: str, nft: str, sysctls: str, *more: str) -> dict[str, object]:
     policy_rules, proxies, traffic_control = more
     return {
         "links": sorted((_link(link) for link in json.loads(links)), key=str),
         # What the kernel makes for link-local addresses comes a second later, when nobody else was found to have them.
         "routes": sorted(line.strip() for line in routes.splitlines() if " fe80:" not in line and " ff00:" not in line),
-        "rules": {"iptables-save": _tables(rules), "ip6tables-save": _tables(rules6)},
+        "rules": {"iptables-save": _tables(rules), "ip6tables-save": _tables(rules6), "nft": _nftables(nft)},
         "sysctls": sysctls.split(),
         "policy rules": policy_rules.splitlines(),
         "NDP proxies": sorted(line.strip() for line in proxies.splitlines()),
@@ -148,6 +149,22 @@ def _tables(text: str) -> list[str]:
     text = "\n".join(_COUNTERS.sub("", line) for line in text.splitlines() if not line.startswith("#"))
     tables = [table for table in text.split("COMMIT") if re.search(r"^-A|^:\S+ (?!ACCEPT)", table, re.MULTILINE)]
     return sorted(table.strip() for table in tables)
+
+
+def _nftables(text: str) -> list[str]:
+    """What is in our table of nftables, and, where there is one, which tables there are besides."""
+    if not text:
+        return []
+    table, *tables = text.splitlines()
+    parts = []
+    for entry in json.loads(table)["nftables"]:
+        [(kind, part)] = entry.items()
+        part.pop("handle", None)
+        part["elem"] = sorted(map(str, part.get("elem", ())))  # the kernel has them in the order of its hashes
+        if kind != "metainfo":
+            parts.append(f"{kind} {part}")
+    rules = [part for part in parts if part.startswith("rule ")]  # in order
+    return [*sorted(part for part in parts if part not in rules), str(rules), *sorted(tables)]
 
 
 _SYSCTLS = (

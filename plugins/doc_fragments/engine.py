@@ -12,10 +12,10 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 notes:
-  - The managed node needs Python 3.8 or newer, no package from PyPI, and the commands ip, iptables (1.6.2 or newer, nft
-    or legacy) and conntrack; the role P(netnode.l3.network_node#role) sees to it.
+  - The managed node needs Python 3.8 or newer, no package from PyPI, and the commands ip, conntrack, and iptables (1.6.2 or
+    newer, nft or legacy) or nft; the role P(netnode.l3.network_node#role) sees to it.
 requirements:
-  - iproute2, iptables and conntrack on the managed node
+  - iproute2, conntrack, and iptables or nftables on the managed node
   - haproxy there for O(metadata_upstream), and Open vSwitch for O(interface_driver=openvswitch)
   - radvd there for routers that send router advertisements
 attributes:
@@ -95,6 +95,16 @@ options:
         gateway IP, as when there is no IPv6 subnet on the external network.
       - Without it, such routers take their default route from router advertisements.
     type: str
+  firewall_driver:
+    description:
+      - How the rules of routers are written.
+      - V(iptables) has chains in the tables of iptables, as the L3 agent.
+      - V(nftables) has one table in which addresses and ports are looked up in maps, so that a connection costs the same however
+        many there are. It needs Linux 5.7 and nft.
+      - A router goes from one to the other without its connections noticing.
+    type: str
+    choices: [iptables, nftables]
+    default: iptables
   clamp_mss_to_pmtu:
     description:
       - Whether routers lower the maximum segment size (MSS) that the two sides of a TCP connection name to what passes on the way

@@ -17,25 +17,26 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence
 
 from .advertised_from import is_told, own_link_local, with_sources
 from .errors import UNFORESEEN, MissingCommand, in_words
-from .host import agent, cancellation, conntrack, ip, iptables, netns, policy_rules, radvd, rtnetlink, sysctl, tc
+from .host import agent, cancellation, conntrack, ip, iptables, netns, nftables, policy_rules, radvd, rtnetlink, sysctl, tc
 from .host.announce import Announcement, Announcer
 from .host.command import CommandError
 from .operations import (
     Advertise,
     Announce,
     ChangePolicyRule,
+    ChangeRules,
     DeleteFlows,
     DeleteUntranslatedFlows,
     EndAgentsProxy,
     Ip,
     Operation,
-    RestoreRules,
     SetSysctl,
     Tc,
 )
 from .plan import RouterPlan
 from .plan_policy_rules import describe_policy_rule
 from .port_forwardings import Destinations
+from .state import INET
 
 WORKERS = 2  # as many as the smallest node has cores; more wait for each other when they start processes
 _BATCHES = {Ip: "ip", Tc: "tc"}
@@ -79,7 +80,7 @@ class Outcome:
             except _Failed as failure:
                 self.note(group[: failure.done])
                 failed = group[failure.done]
-                if isinstance(failed, RestoreRules) and failed.trouble:
+                if isinstance(failed, ChangeRules) and failed.trouble:
                     told = "%s: %s" % (failed.trouble, failure)
                     self.trouble = told if self.trouble is None else "%s; %s" % (self.trouble, told)
                     self.execute(operations[begun - len(group) + failure.done + 1 :])
@@ -132,8 +133,11 @@ def _execute(operation: Operation) -> None:
         sysctl.write(operation.key, operation.value)
     elif isinstance(operation, ChangePolicyRule):
         (policy_rules.restore if operation.wanted else policy_rules.delete)(operation.rule)
-    elif isinstance(operation, RestoreRules):
-        iptables.restore(operation.family, operation.text)
+    elif isinstance(operation, ChangeRules):
+        if operation.family == INET:
+            nftables.change(operation.text)
+        else:
+            iptables.restore(operation.family, operation.text)
     elif isinstance(operation, EndAgentsProxy):
         agent.end_metadata_proxy(operation.pid, operation.router_id)
     elif isinstance(operation, Advertise):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping
 
-from .converge import require_node
+from .converge import require_root
 from .errors import Refused
 from .host import guard
 
@@ -17,7 +17,7 @@ RESTORED_WITHIN = 600.0  # seconds; a thousand routers take a fraction of that
 
 def run_confirm(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[str, Any]:  # noqa: ARG001
     """Do what the module does. Raises :class:`Refused` when no change waits."""
-    require_node()
+    require_root()
     confirms = params["state"] == "confirmed"
     if not guard.is_standing_by():
         raise Refused(_nobody())

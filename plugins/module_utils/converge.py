@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from .apply import Outcome, executing_own, wait_until_gone
 from .apply_jointly import Jointly
 from .errors import UNFORESEEN, Refused, in_words
-from .host import haproxy, iptables
+from .firewall import DRIVERS
+from .host import haproxy
 from .host.cancellation import refuse_to_begin
 from .host.command import is_there, require
 from .host.progress import Progress
@@ -27,13 +29,23 @@ begun: List[bool] = []  # not empty when the node may have been changed by this 
 
 # Routers whose namespaces and devices one command makes, while the insides of those before are made.
 AT_ONCE = 32
+_VERSION = re.compile(r"[0-9]+")
 
 
-def require_node(commands: Tuple[str, ...] = ()) -> None:
-    """Raise when this is no place to converge routers: no root, or tools that are missing."""
+def require_node(options: Options, commands: Tuple[str, ...] = ()) -> None:
+    """Raise when this is no place to converge routers: no root, or tools or a kernel that are missing."""
+    require_root()
+    driver = DRIVERS[options.firewall_driver]
+    require(["ip", *driver.commands, "conntrack", *commands])
+    release = os.uname().release
+    if driver.linux > tuple(int(number) for number in _VERSION.findall(release)[:2]):
+        raise Refused("firewall_driver: %s needs Linux %d.%d, and this is %s." % (driver.name, *driver.linux, release))
+
+
+def require_root() -> None:
+    """Raise when the run is not root's."""
     if os.geteuid() != 0:
         raise Refused("Network namespaces need root: run the task with become: true.")
-    require(["ip", *iptables.COMMANDS, "conntrack", *commands])
 
 
 def observe_proxy(options: Options, thorough: bool = False) -> MetadataProxy:

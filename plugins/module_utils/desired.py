@@ -17,7 +17,8 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple, Union
 from .bandwidth import Shaping, shaping_of
 from .connected import connected_routes
 from .conntrack_helpers import helper_problems
-from .firewall import rule_sets
+from .firewall import DRIVERS
+from .firewall.firewall import firewall_of
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import devices_with_metadata_v6, with_metadata_address
 from .model import (
@@ -36,7 +37,20 @@ from .options import Options
 from .plan_bandwidth import limits_of
 from .port_forwardings import forwarded_addresses
 from .services.router_advertisements import configuration
-from .state import ACCEPT_DAD, ACCEPT_RA, DEFAULT_METRIC, DISABLE_IPV6, IPV4, IPV6, PROXY_NDP, Device, NextHop, Route, RouterState
+from .state import (
+    ACCEPT_DAD,
+    ACCEPT_RA,
+    DEFAULT_METRIC,
+    DISABLE_IPV6,
+    IPV4,
+    IPV6,
+    PROXY_NDP,
+    Device,
+    NextHop,
+    Route,
+    RouterState,
+    RuleSets,
+)
 
 # What the L3 agent sets in every router's namespace.
 IP_FORWARD = "net/ipv4/ip_forward"
@@ -130,7 +144,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         name = external_device_name(router.gateway.id)
         add_device(name, router.gateway, options.external_bridge_of(router.gateway.network_id))
         floating = [str(f.floating_ip_address) + "/32" for f in router.floating_ips if f.fixed_ip_address is not None]
-        addresses[name] += (*floating, *(address + "/32" for address in forwarded_addresses(router)))
+        addresses[name] += (*floating, *(address + "/32" for address in forwarded_addresses(router.port_forwardings)))
         told = _with_ipv6_gateway(router, router.gateway, options.ipv6_gateway)
         from_ra = _lacks_ipv6_gateway(router, told.gateway_ips)
         sysctls[ACCEPT_RA % name] = "2" if from_ra else "0"
@@ -162,18 +176,20 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         proxy_neighbours=published(router),
         shaping=shaping,
         sysctls=sysctls,
-        firewall=rule_sets(
-            router,
-            options.metadata_port if options.metadata_upstream else None,
-            not options.use_namespaces,
-            options.clamp_mss_to_pmtu,
-        ),
+        firewall=rule_sets_of(router, options),
         loopback_up=True,
         metadata=options.metadata_upstream is not None,
         metadata_ipv6=options.metadata_upstream is not None and bool(devices_with_metadata_v6(router)),
         advertised=configuration(router, options.metadata_upstream is not None),
     )
     return Desired(router, state, tuple(problems + extra_problems + helper_problems(router)))
+
+
+def rule_sets_of(router: Router, options: Options) -> RuleSets:
+    """The rule sets that a router asks for."""
+    port = options.metadata_port if options.metadata_upstream else None
+    firewall = firewall_of(router, port, not options.use_namespaces, options.clamp_mss_to_pmtu)
+    return DRIVERS[options.firewall_driver].rule_sets(firewall)
 
 
 def _lacks_ipv6_gateway(router: Router, gateway_ips: Sequence[IPAddress]) -> bool:

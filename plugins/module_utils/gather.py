@@ -14,10 +14,9 @@ import ipaddress
 from dataclasses import asdict
 from typing import Any, Dict, List
 
-from .address_scopes import scopes_of_devices
 from .bandwidth import describe_stray, gather_rules
-from .conntrack_helpers import helpers_of
-from .firewall import external_address, floating_ip_pairs, port_forwardings, source_nat_address
+from .firewall import firewall_from
+from .firewall.firewall import Firewall
 from .interface_drivers.driver import InterfaceDriver, owner
 from .metadata_ipv6 import METADATA_ADDRESS_V6, is_metadata_address
 from .model import EXTERNAL_PREFIX, PortForwarding
@@ -26,7 +25,7 @@ from .plan_addresses import odd_in_words
 from .plan_policy_rules import describe_policy_rule
 from .plan_routes import describe_route
 from .services.router_advertisements import subnets_of, without_mtu
-from .state import FAMILIES, IPV6, KERNEL_POLICY_RULES, Device, Route, RouterState
+from .state import FAMILIES, INET, IPV6, KERNEL_POLICY_RULES, Device, Route, RouterState
 
 
 def gather_router(router_id: str, state: RouterState, as_meant: bool = False) -> Dict[str, Any]:
@@ -35,11 +34,12 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
     ``as_meant``: a device that is down is meant to be up, or it would not be there, and a floating IP that has its
     rules is meant to have its address.
     """
-    router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state), "interfaces": []}
+    firewall = firewall_from(state.firewall)
+    router: Dict[str, Any] = {"id": router_id, "enable_snat": _has_snat(state, firewall), "interfaces": []}
     present = {address for addresses in state.addresses.values() for address in addresses}
-    pairs = {f: fixed for f, fixed in floating_ip_pairs(state.firewall).items() if as_meant or f + "/32" in present}
-    scopes = scopes_of_devices(state.firewall)
-    forwardings = [f for f in port_forwardings(state.firewall) if as_meant or "%s/32" % f.floating_ip_address in present]
+    pairs = {f: fixed for f, fixed in firewall.floating_ips.items() if as_meant or f + "/32" in present}
+    scopes = _scopes_of_devices(firewall)
+    forwardings = [f for f in firewall.port_forwardings if as_meant or "%s/32" % f.floating_ip_address in present]
     external = {*pairs, *(str(forwarding.floating_ip_address) for forwarding in forwardings)}
     subnets, unasked = subnets_of(state.advertised), without_mtu(state.advertised)
     for name, device in sorted(state.devices.items()):
@@ -49,7 +49,7 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
         port.update({"address_scopes": dict(scopes[name])} if name in scopes else {})
         if name.startswith(EXTERNAL_PREFIX):
             # The first is the one that others are translated to, and the kernel does not keep the order.
-            port["addresses"].sort(key=lambda address: address.split("/")[0] != external_address(state.firewall))
+            port["addresses"].sort(key=lambda address: address.split("/")[0] != firewall.external_address)
             own = [address.split("/")[0] for address in port["addresses"]]
             router["gateway"] = {**port, **_gather_next_hops(state, name), **gather_rules(state.shaping.limits, own)}
         else:
@@ -68,7 +68,7 @@ def gather_router(router_id: str, state: RouterState, as_meant: bool = False) ->
             router["floating_ips"] += [{"floating_ip_address": floating, "fixed_ip_address": None, **rules}] if rules else []
     router["routes"] = _gather_routes(state)
     router.update(gather_proxies(state, as_meant))
-    helpers = helpers_of(state.firewall)
+    helpers = firewall.conntrack_helpers
     return {**router, "conntrack_helpers": [asdict(helper) for helper in helpers]} if helpers else router
 
 
@@ -83,9 +83,19 @@ def _gather_port_forwarding(forwarding: PortForwarding) -> Dict[str, Any]:
     return entry
 
 
-def _has_snat(state: RouterState) -> bool:
+def _scopes_of_devices(firewall: Firewall) -> Dict[str, Dict[str, str]]:
+    """Device -> address family, as text, -> scope id."""
+    found: Dict[str, Dict[str, str]] = {}
+    for family, scopes in firewall.scopes.items():
+        for device, scope in scopes.items():
+            if scope is not None:
+                found.setdefault(device, {})[str(family)] = scope
+    return found
+
+
+def _has_snat(state: RouterState, firewall: Firewall) -> bool:
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in state.devices)
-    return not gateway or source_nat_address(state.firewall) is not None
+    return not gateway or firewall.source_nat
 
 
 def _gather_port(device: Device, addresses: List[str]) -> Dict[str, Any]:
@@ -163,8 +173,8 @@ def describe_state(router_id: str, state: RouterState, driver: InterfaceDriver) 
         **({"router advertisements": state.advertised.splitlines()} if state.advertised is not None else {}),
         "sysctls": {key.replace("/", "."): value for key, value in sorted(state.sysctls.items())},
         "rules": {
-            "IPv%d %s %s" % (family, table, chain): list(rules)
-            for family in FAMILIES
+            "%s %s %s" % ("inet" if family == INET else "IPv%d" % family, table, chain): list(rules)
+            for family in (*FAMILIES, INET)
             for table, chains in sorted(state.firewall.get(family, {}).items())
             for chain, rules in sorted(chains.items())
             if list(rules) != [":ACCEPT"]

@@ -14,7 +14,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from .firewall import floating_ip_pairs
+from .firewall import firewall_from
 from .model import EXTERNAL_PREFIX
 from .state import ABSENT, Neighbour, NextHop, RouterState
 
@@ -55,7 +55,7 @@ def gateways(state: RouterState) -> Sequence[Neighbour]:
 
 def fixed_ips(state: RouterState) -> Sequence[str]:
     """The addresses that a router's floating IPs lead to."""
-    return sorted(set(floating_ip_pairs(state.firewall).values()))
+    return sorted(set(firewall_from(state.firewall).floating_ips.values()))
 
 
 def behind_floating_ips(state: RouterState, paths: Mapping[str, Optional[NextHop]]) -> Mapping[str, Neighbour]:
@@ -84,7 +84,7 @@ def judged(finding: Finding) -> Dict[str, Any]:
     behind = behind_floating_ips(state, paths)
     reasons = [*finding.errors, *_of_convergence(finding)]
     reasons += ["gateway %s does not answer on %s" % (n.address, n.device) for n in asked if n not in finding.answered]
-    pairs = floating_ip_pairs(state.firewall) if not finding.surplus else {}
+    pairs = firewall_from(state.firewall).floating_ips if not finding.surplus else {}
     for floating, fixed in pairs.items():
         reasons += _of_floating_ip(floating, fixed, state, paths)
     entry: Dict[str, Any] = {

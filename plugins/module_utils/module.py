@@ -28,6 +28,7 @@ ENGINE_OPTIONS: Dict[str, Dict[str, Any]] = {
     "metadata_port": {"type": "int", "default": 9697},
     "metadata_upstream": {"type": "str"},
     "ipv6_gateway": {"type": "str"},
+    "firewall_driver": {"type": "str", "default": "iptables", "choices": ["iptables", "nftables"]},
     "clamp_mss_to_pmtu": {"type": "bool", "default": False},
     "metadata_rate_limit": {"type": "dict"},
     "use_namespaces": {"type": "bool", "default": True},

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Tuple
 
+from .firewall import firewall_from
 from .model import EXTERNAL_PREFIX, Router, external_device_name
 from .operations import Announce, Ip, Operation, SetSysctl
 from .state import PROXY_NDP, RouterState
-
-CHAIN = "l3-ndp"
 
 
 def published(router: Router) -> FrozenSet[Tuple[str, str]]:
@@ -25,20 +24,6 @@ def published(router: Router) -> FrozenSet[Tuple[str, str]]:
         return frozenset()
     device = external_device_name(router.gateway.id)
     return frozenset((device, str(proxy.ip_address)) for proxy in router.ndp_proxies)
-
-
-def filter_chains(router: Router) -> Dict[str, Tuple[str, ...]]:
-    """The chains of the table ``filter`` of IPv6 that let only published addresses be reached from outside."""
-    if router.gateway is None or not router.enable_ndp_proxy:
-        return {}
-    device = external_device_name(router.gateway.id)
-    inner = {a.network for port in router.interfaces if port.admin_state_up for a in port.addresses if a.version == 6}
-    addresses = sorted(proxy.ip_address for proxy in router.ndp_proxies)
-    return {
-        # Back to what else is there to be looked at, and not ACCEPT, which would be the last word.
-        "l3-FORWARD": tuple("-d %s -i %s -j %s" % (network, device, CHAIN) for network in sorted(inner)),
-        CHAIN: (*("-d %s/128 -i %s -j RETURN" % (address, device) for address in addresses), "-i %s -j DROP" % device),
-    }
 
 
 def proxy_operations(namespace: Optional[str], state: RouterState, observed: RouterState, lost: Iterable[str]) -> List[Operation]:
@@ -76,12 +61,10 @@ def _announced(
 
 def gather_proxies(state: RouterState, as_meant: bool = False) -> Dict[str, object]:
     """The keys of router data; none where the router answers for nobody. ``as_meant``: what has its rule is meant to be."""
-    filter6 = state.firewall.get(6, {}).get("filter", {})
+    closed = firewall_from(state.firewall).published if as_meant else None
     names = [name for name in state.devices if name.startswith(EXTERNAL_PREFIX) and state.sysctls.get(PROXY_NDP % name)]
-    if not names and not (as_meant and CHAIN in filter6):
+    if not names and closed is None:
         return {}
     addresses = {address for device, address in state.proxy_neighbours if device in names}
-    if as_meant:
-        words = (rule.split() for rule in filter6.get(CHAIN, ()))
-        addresses |= {rule[1][:-4] for rule in words if rule[0] == "-d" and rule[-1] == "RETURN" and rule[1].endswith("/128")}
+    addresses |= set(closed.addresses) if closed is not None else set()
     return {"enable_ndp_proxy": True, "ndp_proxies": [{"ip_address": address} for address in sorted(addresses)]}

@@ -32,12 +32,12 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
     state = params["state"]
     if state == "gathered":
         kind = interface_driver(options.interface_driver) if options.interface_driver else BridgeDriver
-        require_node(kind.commands)
+        require_node(options, kind.commands)
         return {"changed": False, "gathered": gathered(kind.on_node(options, observe_node()))}
     kind = interface_driver(options.interface_driver)
     if state == "rendered":
         return rendered(params["routers"], options, kind)
-    require_node(kind.commands)
+    require_node(options, kind.commands)
     if check_mode:
         plan, driver = _planned(params["routers"], state, options, diff, None)
         return node_result(plan, predict(plan), driver, diff, predicted=True)

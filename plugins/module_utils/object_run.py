@@ -104,7 +104,7 @@ def _run(
     _ids, rejected = check_router_ids([{"id": router_id}])
     if rejected:
         raise NotRouterData("; ".join(rejected[0].errors).replace("routers[0].", ""))
-    require_node(kind.commands)
+    require_node(options, kind.commands)
     with ExitStack() as stack:
         if not check_mode:
             stack.enter_context(exclusive(options.lock_timeout))

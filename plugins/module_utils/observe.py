@@ -13,8 +13,9 @@ from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, Mapping, N
 from .advertised_from import is_told, own_link_local, without_sources
 from .connected import KERNEL
 from .desired import BRIDGE_SYSCTLS, DEVICE_SYSCTLS, NAMESPACE_SYSCTLS
+from .errors import MissingCommand
 from .fields import ID
-from .host import agent, iptables, netns, nftables, proxy_neighbours, rtnetlink, sockets, sysctl
+from .host import agent, netns, nftables, proxy_neighbours, rtnetlink, sockets, sysctl
 from .host.cancellation import refuse_to_begin
 from .host.command import CommandError
 from .host.known_rules import KnownRules
@@ -25,16 +26,15 @@ from .metadata_ipv6 import is_metadata_address, oddities
 from .model import EXTERNAL_PREFIX, INTERNAL_PREFIX, NAMESPACE_PREFIX, is_plain
 from .observe_advertisers import observe_advertisers
 from .observe_bandwidth import read_shaping
+from .observe_rules import are_as_wanted, read_rules
 from .plan_addresses import misplaced
 from .plan_bandwidth import IFB
-from .rule_set import differing_chains, parse_save, without_agents
 from .services.router_advertisements import Advertisers
 from .state import (
     ABSENT,
     ACCEPT_DAD,
     ACCEPT_RA,
     DISABLE_IPV6,
-    FAMILIES,
     IPV4,
     IPV6,
     PROXY_NDP,
@@ -44,7 +44,7 @@ from .state import (
     NodeState,
     Route,
     RouterState,
-    Tables,
+    RuleSets,
 )
 
 # Who else puts routes into a namespace: the kernel itself, and router advertisements that it was told to accept.
@@ -102,7 +102,7 @@ class _WithoutRules(NamedTuple):
     place: Place
     state: RouterState
     generation: Optional[nftables.Generation]
-    desired: Optional[Mapping[int, Tables]]
+    desired: Optional[RuleSets]
 
 
 class Observer:
@@ -236,20 +236,15 @@ class Observer:
         self._progress.advance()
         try:
             with netns.entered(namespace):
-                texts = {family: iptables.save(family) for family in FAMILIES}
-        except (CommandError, netns.DeadNamespace, netns.Inaccessible) as error:
+                rules = read_rules(namespace is None)
+        except (CommandError, MissingCommand, netns.DeadNamespace, netns.Inaccessible) as error:
             return error
-        if namespace is None:
-            own = {family: parse_save(without_agents(text)).ours for family, text in texts.items()}
-            return replace(seen.state, firewall={family: _without_policies(tables) for family, tables in own.items()})
-        saved = {family: parse_save(text) for family, text in texts.items()}
-        firewall = {family: rules.ours for family, rules in saved.items()}
-        foreign = tuple(
-            rule + (" (IPv6)" if family == IPV6 else "") for family, rules in saved.items() for rule in rules.foreign
-        )  # fmt: skip
-        if seen.desired is not None and not any(differing_chains(seen.desired.get(f, {}), firewall[f]) for f in FAMILIES):
-            self._known_rules.note(seen.desired, seen.generation, foreign)
-        return replace(seen.state, firewall=firewall, foreign=seen.state.foreign + foreign)
+        except OSError as error:
+            return netns.Inaccessible("the rule sets of %s cannot be read: %s" % (namespace or "the node's own namespace", error))
+        if namespace is not None and seen.desired is not None and are_as_wanted(seen.desired, rules):
+            self._known_rules.note(seen.desired, seen.generation, rules.foreign)
+        state = replace(seen.state, firewall=rules.firewall, own_tables=rules.own_tables)
+        return replace(state, foreign=seen.state.foreign + rules.foreign)
 
     def _devices(self, place: Place, links: Sequence[Link], desired: Optional[RouterState]) -> Dict[str, Device]:
         """The router's devices. In the node's own namespace a name alone does not make one ours."""
@@ -341,14 +336,6 @@ def _proxy_neighbours(
     if not wanted and all(value == "0" for value in found.values()):
         return frozenset()
     return proxy_neighbours.read({link.index: link.name for link in links if link.name in devices})
-
-
-def _without_policies(tables: Tables) -> Tables:
-    """Policies of built-in chains are the node's business, where the namespace is its own."""
-    return {
-        table: {chain: (":ACCEPT", *rules[1:]) if rules[:1] == (":DROP",) else rules for chain, rules in chains.items()}
-        for table, chains in tables.items()
-    }
 
 
 def _is_named_like_ours(device: str) -> bool:

@@ -64,9 +64,9 @@ class ChangePolicyRule(Operation):
 
 
 @dataclass(frozen=True)
-class RestoreRules(Operation):
-    """The input of ``iptables-restore --noflush``, or of ``ip6tables-restore``. ``trouble``: where a failure need not end the
-    plan, what it means, in a sentence without its end.
+class ChangeRules(Operation):
+    """The input of ``iptables-restore --noflush``, of ``ip6tables-restore``, or of ``nft --file``, by the family. ``trouble``:
+    where a failure need not end the plan, what it means, in a sentence without its end.
     """
 
     family: int

@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, 
 from .addresses import parse_address
 from .errors import InvalidOption
 from .fields import ID, ID_RULE
+from .firewall import DEFAULT, DRIVERS
 from .metadata_rate_limit import Window, parse_rate_limit
 from .model import NETWORK_ID_SHOWN, namespace_name
 from .shown import shown
@@ -60,6 +61,7 @@ class Options:
     metadata_port: int = 9697
     metadata_upstream: Optional[str] = None
     ipv6_gateway: Optional[str] = None
+    firewall_driver: str = DEFAULT
     clamp_mss_to_pmtu: bool = False
     metadata_rate_limit: Optional[Tuple[Window, ...]] = None
     send_arp_for_ha: int = 3
@@ -194,6 +196,12 @@ def _ipv6_gateway(text: object) -> Optional[str]:
     raise InvalidOption("ipv6_gateway: %s is not an IPv6 link-local address (such as fe80::1)." % shown(text))
 
 
+def _firewall_driver(name: object) -> str:
+    if isinstance(name, str) and name in DRIVERS:
+        return name
+    raise InvalidOption("firewall_driver: %s is unknown (known are: %s)." % (shown(name), ", ".join(sorted(DRIVERS))))
+
+
 def _confirm_timeout(seconds: object) -> float:
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0.0 <= seconds <= LONGEST_WAIT:
         return float(seconds)
@@ -263,6 +271,7 @@ _PARSED: Dict[str, Callable[[Any], Any]] = {
     "metadata_port": _metadata_port,
     "metadata_upstream": _metadata_upstream,
     "ipv6_gateway": _ipv6_gateway,
+    "firewall_driver": _firewall_driver,
     "clamp_mss_to_pmtu": _truth("clamp_mss_to_pmtu"),
     "metadata_rate_limit": parse_rate_limit,
     "confirm_timeout": _confirm_timeout,

@@ -15,26 +15,24 @@ from dataclasses import dataclass, replace
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .connected import missing_routes
-from .conntrack_helpers import parted, why_they_fail
-from .desired import FORWARDING, IP_FORWARD, Desired
-from .firewall import rule_sets
+from .desired import FORWARDING, IP_FORWARD, Desired, rule_sets_of
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import is_metadata_address
 from .model import EXTERNAL_PREFIX
 from .ndp_proxy import proxy_operations
-from .operations import Announce, EndAdvertisements, Ip, Operation, Ovs, RestoreRules, Serve, SetSysctl, Unserve
+from .operations import Announce, EndAdvertisements, Ip, Operation, Ovs, Serve, SetSysctl, Unserve
 from .options import Options
 from .plan_addresses import plan_addresses
 from .plan_advertisements import advertise, end_unasked
 from .plan_bandwidth import bandwidth_operations
+from .plan_firewall import firewall_operations
 from .plan_flows import ended_flows
 from .plan_policy_rules import policy_rule_operations
 from .plan_removal import end_agents_proxy
 from .plan_routes import led_around, route_operations
-from .rule_set import describe_changes, restore_text
 from .services.metadata_proxy import MetadataProxy
 from .services.router_advertisements import Advertisers
-from .state import ABSENT, DISABLE_IPV6, FAMILIES, IPV6, LINK_LOCAL, Device, RouterState
+from .state import ABSENT, DISABLE_IPV6, IPV6, LINK_LOCAL, Device, RouterState
 
 
 @dataclass(frozen=True)
@@ -107,8 +105,7 @@ class Planner:
             state = _beside_the_node(router_id, state, observed, warnings)
             if observed.port_taken and observed.agents_proxy is None:
                 # Rules for a port that is somebody else's would close it to the whole node.
-                rules = rule_sets(desired.router, None, own_namespace=True, clamp_mss=self.options.clamp_mss_to_pmtu)
-                state = replace(state, firewall=rules)
+                state = replace(state, firewall=rule_sets_of(desired.router, replace(self.options, metadata_upstream=None)))
         freed += self.driver.release(stale, stale=True)
         lost = {name: device for name, device in observed.devices.items() if self._is_lost(device, state)}
         ahead, routes = led_around(namespace, state.routes, observed.routes, lost.keys())
@@ -131,7 +128,7 @@ class Planner:
         own = [
             *_link_operations(namespace, present, state),
             *(operation for operation in parameters if operation not in last),
-            *self._firewall(namespace, state, observed),
+            *firewall_operations(namespace, state.firewall, observed),
             *_set_up(namespace, created, present, observed),
             *policy_rule_operations(namespace, state.policy_rules, observed.policy_rules),
             *self._addresses(namespace, state, observed, lost),
@@ -262,20 +259,6 @@ class Planner:
     def _namespace(namespace: Optional[str], observed: RouterState) -> Iterable[Operation]:
         if not observed.namespace and namespace is not None:
             yield Ip(None, ("namespace %s created" % namespace,), "netns add " + namespace)
-
-    @staticmethod
-    def _firewall(namespace: Optional[str], state: RouterState, observed: RouterState) -> Iterable[Operation]:
-        for family in FAMILIES:
-            whole, have = state.firewall.get(family, {}), observed.firewall.get(family, {})
-            want = parted(whole, have)
-            text = restore_text(want, have)
-            if text:
-                actions = tuple(describe_changes(want, have, " (IPv6)" if family == IPV6 else ""))
-                yield RestoreRules(namespace, actions, family, text)
-            text = restore_text(whole, want)
-            if text:
-                actions = tuple(describe_changes(whole, want, " (IPv6)" if family == IPV6 else ""))
-                yield RestoreRules(namespace, actions, family, text, why_they_fail(whole))
 
     def _addresses(
         self, namespace: Optional[str], state: RouterState, observed: RouterState, lost: Mapping[str, Device]

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional
+import ipaddress
+from typing import Iterable, List, Optional, Tuple
 
-from .address_scopes import now_translated
-from .firewall import floating_ip_pairs, port_forwardings, source_nat_address
+from .firewall import firewall_from
+from .firewall.firewall import Firewall
 from .operations import DeleteFlows, DeleteUntranslatedFlows, Operation
 from .port_forwardings import changed_ports
 from .state import RouterState
@@ -19,25 +20,32 @@ def ended_flows(namespace: Optional[str], state: RouterState, observed: RouterSt
     """Those that lead where they are not to lead any more."""
     if state.firewall is observed.firewall:  # it is known to be right
         return
-    ended = tuple(_ended_translations(state, observed))
-    wanted = port_forwardings(state.firewall)
+    want, have = firewall_from(state.firewall), firewall_from(observed.firewall)
+    ended = tuple(_ended_translations(want, have))
+    wanted = want.port_forwardings
     present = {address for addresses in observed.addresses.values() for address in addresses}
-    ports = changed_ports(wanted, port_forwardings(observed.firewall), present)
+    ports = changed_ports(wanted, have.port_forwardings, present)
     if ended or ports:
         actions = ["flows through %s ended" % address for address in ended]
         actions += ["stale flows to %s ended" % str(each) for each in ports]
-        yield DeleteFlows(namespace, tuple(actions), ended, ports, tuple(wanted) if ports else ())
-    networks = now_translated(state, observed) if source_nat_address(state.firewall) is not None else ()
+        yield DeleteFlows(namespace, tuple(actions), ended, ports, wanted if ports else ())
+    networks = _now_translated(want, have, state, observed) if want.source_nat else ()
     if networks:
         actions = ["flows from %s that were not translated ended" % network for network in networks]
         yield DeleteUntranslatedFlows(namespace, tuple(actions), networks)
 
 
-def _ended_translations(state: RouterState, observed: RouterState) -> List[str]:
+def _ended_translations(want: Firewall, have: Firewall) -> List[str]:
     """External addresses that flows must not go on with: of floating IPs that went or lead elsewhere, and of the
     router itself when it no longer translates to it.
     """
-    want, have = floating_ip_pairs(state.firewall), floating_ip_pairs(observed.firewall)
-    ended = [address for address, fixed in have.items() if want.get(address) != fixed]
-    old, new = source_nat_address(observed.firewall), source_nat_address(state.firewall)
+    ended = [address for address, fixed in have.floating_ips.items() if want.floating_ips.get(address) != fixed]
+    old, new = have.source_nat_address, want.source_nat_address
     return [*ended, old] if old is not None and old != new else ended
+
+
+def _now_translated(want: Firewall, have: Firewall, state: RouterState, observed: RouterState) -> Tuple[str, ...]:
+    """IPv4 networks that are no longer in the scope of the gateway: flows that left them as they were could not be answered."""
+    ceased = {*have.untranslated} - {*want.untranslated}
+    addresses = (a for device in sorted(ceased & state.devices.keys()) for a in observed.addresses.get(device, ()))
+    return tuple(str(ipaddress.IPv4Interface(address.split()[0]).network) for address in addresses if ":" not in address)

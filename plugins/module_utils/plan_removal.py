@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Iterable, List, Optional, Tuple
 
 from .interface_drivers.driver import InterfaceDriver
-from .operations import EndAgentsProxy, Ip, Operation, RestoreRules, Unserve
+from .operations import EndAgentsProxy, Ip, Operation, Unserve
 from .plan_bandwidth import IFB
-from .rule_set import describe_changes, restore_text
+from .plan_firewall import firewall_operations
 from .services.metadata_proxy import MetadataProxy
-from .state import FAMILIES, IPV6, RouterState
+from .state import RouterState
 
 
 def end_agents_proxy(router_id: str, observed: RouterState) -> Tuple[Operation, ...]:
@@ -50,10 +50,4 @@ def removal(
         operations.append(Ip(None, ("device %s removed" % IFB,), "link delete dev " + IFB))
     unplugged = {device.attachment.peer for device in observed.devices.values() if device.attachment is not None}
     operations += driver.release((name for name in released if name not in unplugged), stale=True)
-    for family in FAMILIES:
-        have = observed.firewall.get(family, {})
-        text = restore_text({}, have)
-        if text:
-            actions = tuple(describe_changes({}, have, " (IPv6)" if family == IPV6 else ""))
-            operations.append(RestoreRules(None, actions, family, text))
-    return operations
+    return [*operations, *firewall_operations(None, {}, observed)]

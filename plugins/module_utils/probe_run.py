@@ -29,7 +29,7 @@ def run_probe(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[s
     """Do what the module does; the same with and without check mode. Raises what :func:`module.run_module` turns to words."""
     options = parse_options(params)
     kind = interface_driver(options.interface_driver)
-    require_node(kind.commands)
+    require_node(options, kind.commands)
     driver = kind.on_node(options, observe_node())
     due: List[str] = []
     if params["routers"] is None:

@@ -10,16 +10,22 @@ import shlex
 from typing import Any, Dict, List, Type
 
 from .desired import desired_state
-from .host.radvd import COMMAND, arguments
+from .host import radvd
 from .interface_drivers.driver import InterfaceDriver
 from .metadata_ipv6 import devices_with_metadata_v6
-from .operations import Advertise, Ip, Operation, Ovs, RestoreRules, SetSysctl, Tc
+from .operations import Advertise, ChangeRules, Ip, Operation, Ovs, SetSysctl, Tc
 from .options import Options
 from .plan import Planner
 from .router_data import check_routers
 from .selection import select
 from .services.metadata_proxy import MetadataProxy, Upstream
-from .state import ABSENT, IPV4, RouterState
+from .state import ABSENT, INET, IPV4, IPV6, RouterState
+
+_RULE_COMMANDS = {
+    IPV4: ("iptables-restore", "--noflush"),
+    IPV6: ("ip6tables-restore", "--noflush"),
+    INET: ("nft", "--file -"),
+}
 
 
 def rendered(data: object, options: Options, kind: Type[InterfaceDriver]) -> Dict[str, Any]:
@@ -65,10 +71,10 @@ def _command(operation: Operation, rules: Dict[str, str]) -> str:
     if isinstance(operation, SetSysctl):
         return inside + "sysctl -w %s=%s" % (operation.key, operation.value)
     if isinstance(operation, Advertise):
-        return inside + shlex.join([COMMAND, *arguments(operation.router_id)])
-    if isinstance(operation, RestoreRules):
-        command = "iptables-restore" if operation.family == IPV4 else "ip6tables-restore"
+        return inside + shlex.join([radvd.COMMAND, *radvd.arguments(operation.router_id)])
+    if isinstance(operation, ChangeRules):
+        command, arguments = _RULE_COMMANDS[operation.family]
         further = command in rules  # helpers of connection tracking, which a run sets by a call of their own
         rules[command] = rules.get(command, "") + operation.text
-        return "" if further else inside + command + " --noflush"
+        return "" if further else "%s%s %s" % (inside, command, arguments)
     return ""

@@ -14,13 +14,16 @@ from typing import AbstractSet, FrozenSet, Mapping, Optional, Tuple
 
 from .bandwidth import Shaping
 
-# table name -> chain name -> rules in the form that iptables-save prints them, without "-A <chain> ".
-Chains = Mapping[str, Tuple[str, ...]]
-Tables = Mapping[str, Chains]
-
 IPV4 = 4
 IPV6 = 6
 FAMILIES = (IPV4, IPV6)
+INET = 1  # NFPROTO_INET: of nf_tables, for both
+
+# Table name -> chain name -> rules in the form that iptables-save prints them, without "-A <chain> ". Of the family INET: table
+# name -> kind and name of what is in it -> what it is, and its rules or elements, as nft prints them.
+Chains = Mapping[str, Tuple[str, ...]]
+Tables = Mapping[str, Chains]
+RuleSets = Mapping[int, Tables]  # by address family
 LINK_LOCAL = "fe80::"  # of an address to announce: the link-local ones of the device, which the kernel makes
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
@@ -145,7 +148,8 @@ class RouterState:
     ``addresses``: device name -> addresses with prefix length, in order. ``odd_addresses``: device name and address -> in
     what an address that is there is not as a run makes it. ``connected``: routes that the kernel makes with addresses.
     ``proxy_neighbours``: device and IPv6 address that it answers for.
-    ``sysctls``: key with slashes -> value. ``firewall``: address family -> tables. ``metadata``: whether the metadata
+    ``sysctls``: key with slashes -> value. ``firewall``: rule sets, and ``own_tables``: family and name of the tables of iptables
+    in which nothing is not ours. ``metadata``: whether the metadata
     proxy listens, and ``metadata_ipv6``: for IPv6 too; ``port_taken``: whether somebody else does; ``agents_proxy``: the
     process of the L3 agent, if it is that which does. ``advertised``: what radvd was told for the router, which is empty
     when that is not known; None: there is none in its namespace. ``agents_radvd``: the process of that which the L3 agent
@@ -165,7 +169,8 @@ class RouterState:
     proxy_neighbours: FrozenSet[Tuple[str, str]] = frozenset()
     shaping: Shaping = field(default_factory=Shaping)
     sysctls: Mapping[str, str] = field(default_factory=dict)
-    firewall: Mapping[int, Tables] = field(default_factory=dict)
+    firewall: RuleSets = field(default_factory=dict)
+    own_tables: FrozenSet[Tuple[int, str]] = frozenset()
     loopback_up: bool = False
     metadata: bool = False
     metadata_ipv6: bool = False

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
-from . import address_scopes, conntrack_helpers
-from .firewall import CHAIN_PREFIX, floating_ip_pairs, port_forwardings, source_nat_address
+from .firewall import firewall_from, why_damaged
 from .interface_drivers.driver import InterfaceDriver, owner
 from .model import EXTERNAL_PREFIX
-from .state import IPV4, Device, RouterState
+from .state import Device, RouterState
 
 
 def why_not_whole(present: RouterState, driver: InterfaceDriver) -> Optional[str]:
@@ -26,16 +25,10 @@ def why_not_whole(present: RouterState, driver: InterfaceDriver) -> Optional[str
     damaged = [(name, _damage(device, present.addresses.get(name))) for name, device in sorted(present.devices.items())]
     reasons = ["device %s %s" % (name, damage) for name, damage in damaged if damage]
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in present.devices)
-    external = floating_ip_pairs(present.firewall) or port_forwardings(present.firewall)
-    if not gateway and (external or source_nat_address(present.firewall) is not None):
+    if not gateway and firewall_from(present.firewall).is_translating:
         reasons.append("the device of its gateway is gone")
-    nat = present.firewall.get(IPV4, {}).get("nat", {})
-    if CHAIN_PREFIX + "snat" in nat and not nat.get(CHAIN_PREFIX + "POSTROUTING"):
-        reasons.append("rules of its table nat are gone")
-    if address_scopes.lack_rules(present.firewall, list(present.devices)):
-        reasons.append("rules of its table filter are gone")
-    if conntrack_helpers.lack_rules(present.firewall):
-        reasons.append("rules of its table raw are gone")
+    damage = why_damaged(present.firewall, list(present.devices))
+    reasons += [damage] if damage is not None else []
     return reasons[0] if reasons else None
 
 

@@ -24,9 +24,10 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins.module_utils"]):
-    from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, rule_set, state
+    from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, state
     from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
     from ansible_collections.netnode.l3.plugins.module_utils.fields import ID
+    from ansible_collections.netnode.l3.plugins.module_utils.firewall import iptables_save, nftables_table
     from ansible_collections.netnode.l3.plugins.module_utils.host import (
         conntrack,
         known_rules,
@@ -63,19 +64,47 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def iptables_save(data: bytes) -> None:
+def rules_of_iptables(data: bytes) -> None:
     """What is ours is told apart from what is not, and the change to what is wanted names nothing that is foreign."""
     text = _text(data)
-    rule_set.without_agents(text)
-    ours, _foreign = rule_set.parse_save(text)
-    firewall.floating_ip_pairs({state.IPV4: ours})
-    firewall.port_forwardings({state.IPV4: ours})
-    firewall.source_nat_address({state.IPV4: ours})
-    rule_set.describe_changes({}, ours)
-    for line in rule_set.restore_text({}, ours).split("\n"):
+    iptables_save.without_agents(text)
+    ours = iptables_save.parse_save(text).ours
+    firewall.firewall_from({state.IPV4: ours})
+    iptables_save.describe_changes({}, ours)
+    for line in iptables_save.restore_text({}, ours).split("\n"):
         words = line.split(" ")
         if words[0] in ("-X", "-F"):
-            assert rule_set.is_ours(words[1]), line
+            assert iptables_save.is_ours(words[1]), line
+
+
+_LISTED = b"""table inet l3 {
+\tflags dormant
+\tmap floating_ips {
+\t\ttype ipv4_addr : ipv4_addr
+\t\telements = { 203.0.113.20 comment "a, \\" }" : 10.0.0.5,
+\t\t\t     203.0.113.21 : 10.0.0.6 }
+\t}
+\tmap forwarded_ports {
+\t\ttype ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+\t\telements = { 203.0.113.30 . tcp . 80 comment "80-81" : 10.0.0.5 . 8080 }
+\t}
+\tchain source_nat {
+\t\tcomment "x"
+\t\toifname "qg-a" snat ip to 203.0.113.10 fully-random
+\t}
+}
+"""
+
+
+def rules_of_nftables(data: bytes) -> None:
+    """What is in the table is told from what is wanted, and the change names no other table."""
+    have = nftables_table.parse_table(_text(data))
+    firewall.firewall_from({state.INET: have})
+    firewall.why_damaged({state.INET: have}, [])
+    want = nftables_table.parse_table(_text(_LISTED))
+    nftables_table.describe(want, have)
+    for line in nftables_table.script(want, have).splitlines():
+        assert line.startswith(("\t", "}", "table inet l3")) or " inet l3" in line, line
 
 
 class _Socket:
@@ -209,7 +238,8 @@ _TABLES = (
 )
 
 PARSERS: dict[str, tuple[Callable[[bytes], None], Iterable[bytes]]] = {
-    "iptables-save": (iptables_save, [_SAVED]),
+    "iptables-save": (rules_of_iptables, [_SAVED]),
+    "nft-list": (rules_of_nftables, [_LISTED]),
     "netlink-messages": (messages, [_LINK]),
     "netlink-bodies": (bodies, [_LINK[16:], b"\2\x18\0\0\xfe\4\0\1\0\0\0\0\x08\0\1\0\n\0\0\0\x08\0\5\0\n\0\0\1"]),
     "ovs-vsctl": (open_vswitch, [_TABLES]),

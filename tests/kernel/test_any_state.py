@@ -49,6 +49,7 @@ class Step:
     routers: list[Router]
     metadata: bool
     clamping: bool
+    firewall_driver: str
     ipv6_gateway: str | None
     killed: int | None
 
@@ -60,6 +61,7 @@ class Step:
             "metadata_upstream": "127.0.0.1:80" if self.metadata else None,
             "metadata_rate_limit": limit,
             "clamp_mss_to_pmtu": self.clamping,
+            "firewall_driver": self.firewall_driver,
             "ipv6_gateway": self.ipv6_gateway,
         }
 
@@ -69,6 +71,7 @@ STEP = st.builds(
     states(),
     st.sampled_from([False, False, False, False, True]),
     st.booleans(),
+    st.sampled_from(["iptables", "nftables"]),
     st.sampled_from([None, "fe80::2"]),
     st.one_of(st.none(), st.none(), st.integers(0, 120)),
 )

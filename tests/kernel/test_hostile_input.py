@@ -21,7 +21,7 @@ from ..routers import router, small_router
 HUGE = "9" * 5000
 MEGABYTES = "x" * 10_000_000
 LONGEST_MESSAGE = 12_000  # characters
-LONGEST_RUN = 10.0  # seconds, for ten megabytes and on a busy machine
+LONGEST_RUN = 10.0  # seconds of CPU, for ten megabytes
 
 KNOWN = {*router(), "name", "admin_state_up"}
 OTHER = small_router(1)  # it stays, so that there is nothing to remove
@@ -91,7 +91,7 @@ def refused(node: Node, data: object, path: str, state: str = "replaced", **opti
     result = run_engine(node, data, state, **options)
     assert result["failed"] is True
     assert result["cost"]["commands"] == {}
-    assert result["cost"]["seconds"] < LONGEST_RUN
+    assert result["cost"]["cpu_seconds"] < LONGEST_RUN
     assert len(result["msg"]) < LONGEST_MESSAGE
     entries = [entry for entry in result.get("routers", ()) if "error" in entry]
     said = entries[0]["error"] if entries else result["msg"]
@@ -207,6 +207,7 @@ OPTIONS: dict[str, list[Any]] = {
                           MEGABYTES, "[::1", "[::1]:x", "[x]:80", 7, [], {}],
     "ipv6_gateway": ["2001:db8::1", "::", "::1", "ff02::1", "10.0.0.1", "fe80::1%eth0", "fe80::1/64", "fe80::1\n", "-x",
                      MEGABYTES, 7, [], {}, True],
+    "firewall_driver": ["", "nft", "Nftables", 0, [], {}],
     "clamp_mss_to_pmtu": ["no", "true", 0, 1, [], {}],
     "metadata_rate_limit": [7, "x", [], [{}], True, {"x": 1}, {MEGABYTES: 1}, {7: 1}, {"base_query_rate_limit": 0},
                             {"base_query_rate_limit": 2**70}, {"base_query_rate_limit": "1 }"}, {"base_query_rate_limit": HUGE},

@@ -57,7 +57,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(firewall_driver: str) -> Iterator[Lab]:
     with Node("node") as node:
         node.add_bridge("br-ex")
         inner = [("10.0.0.0/22", ROUTER), *((f"2001:db8:{number}::/64", "2001:db8:e::10") for number in (1, 2, 3, 4))]
@@ -188,6 +188,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.firewall_driver("iptables")
 @pytest.mark.parametrize("rule", NEEDED, ids=" ".join)
 def test_each_rule_is_needed(lab: Lab, rule: tuple[str, str, str]) -> None:
     command, table, beginning = rule
@@ -295,7 +296,7 @@ def test_scopes_go_without_a_trace(lab: Lab) -> None:
         port.pop("address_scopes", None)
     with_scopes = snapshot(lab.node, "qrouter-*")
     lab.converge(plain)
-    assert "scope" not in lab.node.run(*NAMESPACE, "sh", "-c", "iptables-save; ip6tables-save").stdout
+    assert "scope" not in lab.node.run(*NAMESPACE, "sh", "-c", "iptables-save; ip6tables-save; nft list ruleset").stdout
     assert lab.seen("web", DB) == WEB
     assert lab.seen("web", OUTSIDE) == ROUTER
     lab.converge(data())

@@ -10,10 +10,14 @@ import json
 import time
 from collections import Counter
 
+import pytest
+
 from sandbox import Machine, Node
 from sandbox.engine import run_engine
 
 from ..routers import WEB_BRIDGE, router
+
+pytestmark = pytest.mark.firewall_driver("iptables")
 
 MAC = "fa:16:3e:00:00:b0"
 _CAPTURE = """

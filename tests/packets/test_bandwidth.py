@@ -19,6 +19,8 @@ from sandbox.engine import run_engine
 from ..routers import DB_BRIDGE, WEB_BRIDGE, limited_router
 from .traffic import PYTHON
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 OUTSIDE, OWN, LIMITED, FREE = "203.0.113.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"
 GATEWAY = "qg-aaaa0000-ex"
 PORT = "7779"
@@ -109,7 +111,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(firewall_driver: str) -> Iterator[Lab]:
     with Node("node") as node:
         node.add_bridge("br-ex")
         lab = Lab(

@@ -98,7 +98,9 @@ def transferred(machine: Machine, program: str, address: str = OUTSIDE) -> str |
 
 @pytest.mark.parametrize("options", [{}, OWN], ids=["namespace", "own namespace"])
 @pytest.mark.parametrize("name", TRANSFERS)
-def test_a_transfer_gets_through_source_nat_with_the_helper_alone(node: Node, name: str, options: dict[str, Any]) -> None:
+def test_a_transfer_gets_through_source_nat_with_the_helper_alone(
+    node: Node, name: str, options: dict[str, Any], firewall_driver: str
+) -> None:
     helper, server, client = TRANSFERS[name]
     converge(node, router(), **options)
     outside = Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])
@@ -114,12 +116,13 @@ def test_a_transfer_gets_through_source_nat_with_the_helper_alone(node: Node, na
     converge(node, router(conntrack_helpers=[other]), **options)
     assert transferred(plain, client) is None
     actions = converge(node, router(), **options)
-    chain = "chain l3-cthelper of table raw"
-    assert [action for action in actions if "cthelper" in action and "rule" not in action] == [
-        f"{chain} removed",
-        f"{chain} (IPv6) removed",
-    ]
-    assert "helper" not in node.run("sh", "-c", "iptables-save; ip netns exec qrouter-r1 iptables-save", check=False).stdout
+    removed = {
+        "iptables": ["chain l3-cthelper of table raw removed", "chain l3-cthelper of table raw (IPv6) removed"],
+        "nftables": ["chain conntrack_helpers of table l3 removed", f"ct helper {name}-{helper['protocol']} of table l3 removed"],
+    }
+    assert [action for action in actions if "helper" in action and "rule" not in action] == removed[firewall_driver]
+    read = "iptables-save; nft list ruleset"
+    assert "helper" not in node.run("sh", "-c", f"{read}; ip netns exec qrouter-r1 sh -c '{read}'", check=False).stdout
 
 
 def test_a_server_behind_a_floating_ip(node: Node) -> None:
@@ -158,6 +161,7 @@ with socket.create_connection((sys.argv[1], 21), timeout=2) as control:
     assert transferred(outside, client, "203.0.113.20") == "203.0.113.20 file"
 
 
+@pytest.mark.firewall_driver("iptables")
 @pytest.mark.parametrize("family", [4, 6])
 def test_each_helper_is_one_that_the_kernel_takes(node: Node, family: int) -> None:
     """Of its name, protocol and address families; and they come back."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_stream_between_internal_networks_loses_nothing_while_all_around_it_ch
     web = Machine(node, "web", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
     Machine(node, "db", DB_BRIDGE, ["10.0.1.7/24"], [("default", "10.0.1.1")])
     assert web.pings("10.0.1.7")
-    stream = web.start("ping", "-q", "-i", "0.002", "-c", "1500", "10.0.1.7")
+    stream = web.start("ping", "-q", "-i", "0.002", "10.0.1.7")
     other_gateway = {
         **router()["gateway"],
         "id": "dddd0000-new",
@@ -41,10 +42,11 @@ def test_a_stream_between_internal_networks_loses_nothing_while_all_around_it_ch
         [router()],
     ):
         assert "failed" not in run_engine(node, routers)
-        assert stream.poll() is None, "the stream ended before the changes did"
-    assert stream.stdout is not None
-    report = stream.stdout.read()
-    assert re.search(r"1500 packets transmitted, 1500 received, 0% packet loss", report), report
+    stream.send_signal(signal.SIGINT)
+    report, _errors = stream.communicate(timeout=30)
+    [(sent, received)] = re.findall(r"(\d+) packets transmitted, (\d+) received", report)
+    assert int(sent) > 100
+    assert int(sent) - int(received) <= 1, report  # the last one may be on its way
 
 
 def grown(**more: list[dict[str, Any]]) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def counters(node: Node, router_id: str) -> dict[tuple[str, str], int]:
     return found
 
 
-def test_streams_through_two_routers_lose_nothing_while_everything_else_changes(networked: Node) -> None:
+def test_streams_through_two_routers_lose_nothing_while_everything_else_changes(networked: Node, firewall_driver: str) -> None:
     node = networked
     outside = Machine(node, "outside", "br-ex", ["203.0.113.1/16"])
     client = Machine(node, "client", "br-ex", ["203.0.113.2/16"])
@@ -118,7 +120,8 @@ def test_streams_through_two_routers_lose_nothing_while_everything_else_changes(
     sessions = {way: Session(*ends) for way, ends in ways.items()}
     streams = {way: SteadyStream(*ends) for way, ends in ways.items()}
     before = {router_id: counters(node, router_id) for router_id in ("r1", "small-1")}
-    assert {sum(counts.values()) > 0 for counts in before.values()} == {True}
+    # Rules of nftables do not count.
+    assert {sum(counts.values()) > 0 for counts in before.values()} == {firewall_driver == "iptables"}
     reset = []
     for name, (routers, options) in CHANGES.items():
         result = run_engine(node, routers, **options)

@@ -172,7 +172,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(firewall_driver: str) -> Iterator[Lab]:
     with Node("node") as node:
         node.add_bridge("br-ex")
         assert "failed" not in run_engine(node, [router()])

@@ -182,10 +182,13 @@ def test_it_comes_with_the_first_ipv6_address_of_a_port_and_goes_with_the_last(s
     assert (differences(before, snapshot(served)), served.file(CONFIG).read_text(encoding="utf-8")) == ([], configuration)
 
 
-SABOTAGES = {
+SABOTAGES: dict[str, str | dict[str, str]] = {
     "address deleted": f"ip address delete {ADDRESS}/128 dev {WEB}",
-    "redirection deleted": "ip6tables -t nat -F l3-PREROUTING",
-    "all rules deleted": "nft delete table ip6 nat; nft delete table ip6 filter",
+    "redirection deleted": {"iptables": "ip6tables -t nat -F l3-PREROUTING", "nftables": "nft flush chain inet l3 prerouting"},
+    "all rules deleted": {
+        "iptables": "nft delete table ip6 nat; nft delete table ip6 filter",
+        "nftables": "nft delete table inet l3",
+    },
     "IPv6 turned off": f"sysctl -q -w net.ipv6.conf.{WEB}.disable_ipv6=1",
     "device deleted": f"ip link delete {WEB}",
     "proxy killed": "kill -KILL $(cat /run/netnode-l3/metadata-proxy.pid)",
@@ -197,12 +200,14 @@ SABOTAGES = {
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
-def test_the_next_run_repairs_it(served: Node, sabotage: str) -> None:
+def test_the_next_run_repairs_it(served: Node, sabotage: str, firewall_driver: str) -> None:
     run(served, router())
     vm = machine(served, "vm", WEB_BRIDGE)
     before = snapshot(served, NAMESPACE)
-    entering = [] if "/run" in SABOTAGES[sabotage] else ["ip", "netns", "exec", NAMESPACE]
-    served.run(*entering, "/bin/sh", "-ec", SABOTAGES[sabotage])
+    commands = SABOTAGES[sabotage]
+    text = commands if isinstance(commands, str) else commands[firewall_driver]
+    entering = [] if "/run" in text else ["ip", "netns", "exec", NAMESPACE]
+    served.run(*entering, "/bin/sh", "-ec", text)
     assert seen(vm) is None
     predicted, repaired = run(served, router(), check=True), run(served, router())
     assert (predicted["routers"], predicted["node"]) == (repaired["routers"], repaired["node"])

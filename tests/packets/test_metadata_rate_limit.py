@@ -17,6 +17,8 @@ from .test_metadata import CONFIG, UPSTREAM, URL, run
 from .test_metadata_ipv6 import URL as URL6
 from .test_metadata_ipv6 import machine as by_ipv6
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 ASK = ("curl", "--silent", "--max-time", "3", "--output", "/dev/null", "--write-out", "%{http_code} ")
 
 

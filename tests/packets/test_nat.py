@@ -47,7 +47,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module", params=DRIVERS)
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, firewall_driver: str) -> Iterator[Lab]:
     with Node("node") as node:
         options = DRIVERS[request.param]
         if request.param == "openvswitch":
@@ -124,6 +124,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.firewall_driver("iptables")
 @pytest.mark.parametrize("rule", NEEDED)
 def test_each_rule_is_needed(lab: Lab, rule: str) -> None:
     saved = lab.node.run(*NAMESPACE, "iptables-save", "-t", "nat").stdout.splitlines()

@@ -79,13 +79,19 @@ def test_nobody_gets_in_by_a_route_either(lab: Lab) -> None:
     assert lab.outside.pings(HIDDEN)
 
 
-def test_one_more_is_published_and_the_neighbours_are_told(lab: Lab) -> None:
+ALLOWED = {
+    "iptables": f"rule added to chain l3-ndp of table filter (IPv6): -d {HIDDEN}/128 -i {GATEWAY} -j RETURN",
+    "nftables": f"element added to set ndp_proxies of table l3: {HIDDEN}",
+}
+
+
+def test_one_more_is_published_and_the_neighbours_are_told(lab: Lab, firewall_driver: str) -> None:
     assert lab.outside.pings(PUBLISHED)
     lab.outside.run("ip", "neigh", "replace", HIDDEN, "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0")
     assert not lab.outside.pings(HIDDEN)
     lab.outside.run("ip", "neigh", "replace", HIDDEN, "lladdr", "02:00:00:00:00:99", "nud", "stale", "dev", "eth0")
     assert lab.converge(publishing_router(PUBLISHED, HIDDEN), rounds=1) == [
-        f"rule added to chain l3-ndp of table filter (IPv6): -d {HIDDEN}/128 -i {GATEWAY} -j RETURN",
+        ALLOWED[firewall_driver],
         f"NDP proxy for {HIDDEN} added to {GATEWAY}",
     ]
     deadline = time.monotonic() + 5
@@ -111,6 +117,7 @@ def test_what_is_no_longer_published_is_no_longer_reached(lab: Lab) -> None:
     assert lab.inside("ip", "-6", "neigh", "show", "proxy") == ""
 
 
+@pytest.mark.firewall_driver("iptables")
 @pytest.mark.parametrize(
     ("damage", "reached"),
     [
@@ -129,7 +136,14 @@ def test_each_part_is_needed(lab: Lab, damage: str, reached: tuple[bool, bool]) 
     assert (lab.outside.pings(PUBLISHED), lab.outside.pings(HIDDEN)) == (True, False)
 
 
-def test_with_address_scopes_both_hold(node: Node) -> None:
+FLUSH = {
+    "iptables": ("ip6tables -F l3-scope", "ip6tables -F l3-ndp"),
+    "nftables": ("nft flush chain inet l3 scopes_ipv6", "nft flush chain inet l3 published"),
+}
+
+
+def test_with_address_scopes_both_hold(node: Node, firewall_driver: str) -> None:
+    flush_scopes, flush_published = FLUSH[firewall_driver]
     other_scope = "2001:db8:2::5"
     outside = Machine(node, "outside", "br-ex", [f"{OUTSIDE}/64", "203.0.113.1/24"])
     published = [{"ip_address": address} for address in (PUBLISHED, other_scope)]
@@ -146,10 +160,10 @@ def test_with_address_scopes_both_hold(node: Node) -> None:
         return [address for address in (PUBLISHED, HIDDEN, other_scope) if any(outside.pings(address) for _try in range(3))]
 
     assert reached() == [PUBLISHED]
-    lab.inside("ip6tables", "-F", "l3-scope")
+    lab.inside(*flush_scopes.split())
     assert reached() == [PUBLISHED, other_scope]
     lab.converge(data)
-    lab.inside("ip6tables", "-F", "l3-ndp")
+    lab.inside(*flush_published.split())
     assert reached() == [PUBLISHED, HIDDEN]
     lab.converge(data)
     assert reached() == [PUBLISHED]

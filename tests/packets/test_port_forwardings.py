@@ -112,7 +112,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(firewall_driver: str) -> Iterator[Lab]:
     with Node("node") as node:
         node.add_bridge("br-ex")
         assert "failed" not in run_engine(node, [router()])
@@ -221,6 +221,7 @@ while time.monotonic() < end:
 """
 
 
+@pytest.mark.firewall_driver("iptables")
 def test_connections_outlive_a_rule_that_is_taken_away_and_comes_back(lab: Lab) -> None:
     lab.forward(BOTH)
     # Those from inside have a port of the router, and could not be noted anew with the same.
@@ -233,10 +234,11 @@ def test_connections_outlive_a_rule_that_is_taken_away_and_comes_back(lab: Lab) 
     assert Stream(lab.outside, FORWARDED, port=1001).lost() == 0
 
 
-def test_many_connections_end_by_one_process(lab: Lab) -> None:
+def test_many_connections_end_by_one_process(lab: Lab, firewall_driver: str) -> None:
     ports = range(2000, 2050)
     lab.forward([forwarding("2000:2049", 80, internal_ip_address=WEB)])
     assert len([said for said in lab.ask("outside", *(f"tcp {port}" for port in ports)).values() if said]) == len(ports)
     cost = lab.forward([forwarding("2000:2049", 80, internal_ip_address=DB)])["cost"]["commands"]
-    assert cost == {"iptables-save": 1, "ip6tables-save": 1, "iptables-restore": 1, "conntrack": 1}
+    rules = {"iptables": {"iptables-save": 1, "iptables-restore": 1}, "nftables": {"nft": 2}}
+    assert cost == {**rules[firewall_driver], "conntrack": 1}
     assert lab.flows() == []

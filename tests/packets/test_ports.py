@@ -19,6 +19,8 @@ from sandbox.engine import run_engine
 from ..routers import DB_BRIDGE, WEB_BRIDGE, router
 from .traffic import Stream, answering, serve_echo
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 OUTSIDE, BEHIND = "203.0.113.1", "192.168.50.9"
 DEVICE, TAP = "qr-bbbb0000-we", "tapbbbb0000-we"
 # By a machine on the network of the port that changes, so that it must outlast that.

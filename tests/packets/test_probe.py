@@ -16,6 +16,8 @@ from sandbox.engine import run_engine, run_probe
 from ..kernel_state import differences, snapshot
 from ..routers import WEB_BRIDGE, router, small_router
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 GATEWAY, WEB, NAMESPACE = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qrouter-r1"
 
 

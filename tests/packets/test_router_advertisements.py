@@ -19,6 +19,8 @@ from ..kernel_state import differences, snapshot
 from ..routers import DB_BRIDGE, WEB_BRIDGE, WEB_SUBNET, advertising, router, small_router
 from .advertisements import Listener
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 OUTSIDE, WEB = "2001:db8:e::1", "qr-bbbb0000-we"
 OWN = "fe80::f816:3eff:fe00:c0"  # of its MAC address
 CIDR = WEB_SUBNET["cidr"]

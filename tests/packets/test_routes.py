@@ -18,6 +18,8 @@ from sandbox.engine import run_engine
 
 from ..routers import DB_BRIDGE, WEB_BRIDGE, router
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 HOPS = {"a": ("10.0.0.253", "2001:db8:1::fd"), "b": ("10.0.0.254", "2001:db8:1::fe"), "c": ("10.0.1.254", "2001:db8:2::fe")}
 SENDER, SENDER6 = "10.0.2.5", "2001:db8:3::5"
 DEFAULTS = [("default", "10.0.2.1"), ("::/0", "2001:db8:3::1")]

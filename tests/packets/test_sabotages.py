@@ -19,6 +19,8 @@ from ..routers import DB_BRIDGE, WEB_BRIDGE, advertising, limited_router, scoped
 from ..sabotages import CATALOGUE, FORWARDINGS, LIMITS, NAMESPACE, PUBLISHED, SCOPED, Sabotage
 from .traffic import SteadyStream, serve_echo
 
+pytestmark = pytest.mark.firewall_driver("iptables")
+
 SOCKET = "/var/lib/neutron/metadata_proxy"
 PUBLISHING = {"enable_ndp_proxy": True, "ndp_proxies": [{"ip_address": PUBLISHED}]}
 ROUTERS = [advertising(limited_router(LIMITS, **PUBLISHING)), small_router(1, port_forwardings=FORWARDINGS)]

@@ -104,6 +104,7 @@ def test_a_connection_through_a_port_forwarding_survives(node: Node) -> None:
     assert "stale flows to 203.0.113.120 tcp 7000:7009 ended" in gone
 
 
+@pytest.mark.firewall_driver("iptables")
 @pytest.mark.parametrize("family", ["iptables", "ip6tables"])
 def test_the_agents_chains_give_way_in_one_step(node: Node, family: str) -> None:
     """One call of iptables-restore for each family: there is no moment with neither rules, nor one with both."""

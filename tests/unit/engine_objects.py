@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.netnode.l3.plugins.module_utils.desired import Desired, desired_state
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import DRIVERS
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.firewall import firewall_of
 from ansible_collections.netnode.l3.plugins.module_utils.host import ovs
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
@@ -20,6 +22,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     Advertise,
     Announce,
     ChangePolicyRule,
+    ChangeRules,
     DeleteFlows,
     DeleteUntranslatedFlows,
     EndAdvertisements,
@@ -28,7 +31,6 @@ from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     LoadProxy,
     Operation,
     Ovs,
-    RestoreRules,
     Serve,
     SetSysctl,
     Tc,
@@ -38,7 +40,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.plan import Planner, RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy
-from ansible_collections.netnode.l3.plugins.module_utils.state import Link, NodeState, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import Link, NodeState, RouterState, RuleSets
 
 BRIDGES = ("br-ex", "brqweb-network", "brqdb-network")
 
@@ -48,6 +50,11 @@ def parsed(data: dict[str, Any]) -> Router:
     checked = check_routers([data])
     assert checked.rejected == ()
     return checked.routers[0]
+
+
+def rule_sets(router: Router, metadata_port: int | None = None, own_namespace: bool = False, clamp_mss: bool = False) -> RuleSets:
+    """What the firewall driver for iptables makes of a router."""
+    return DRIVERS["iptables"].rule_sets(firewall_of(router, metadata_port, own_namespace, clamp_mss))
 
 
 def desired(data: dict[str, Any], driver: InterfaceDriver | None = None, **options: Any) -> Desired:
@@ -105,7 +112,7 @@ def step(operation: Operation) -> str:  # noqa: C901, PLR0911, PLR0912
         return f"sysctl {operation.key} {operation.value}"
     if isinstance(operation, ChangePolicyRule):
         return f"{'restore' if operation.wanted else 'delete'} policy rule {operation.rule.priority}"
-    if isinstance(operation, RestoreRules):
+    if isinstance(operation, ChangeRules):
         return f"rules of IPv{operation.family}"
     if isinstance(operation, DeleteFlows):
         return "end flows " + ", ".join([*operation.addresses, *map(str, operation.ports)])

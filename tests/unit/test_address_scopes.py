@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.address_scopes import scopes_of_devices
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import firewall_from
 from ansible_collections.netnode.l3.plugins.module_utils.gather import gather_router
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
@@ -21,7 +20,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6
 from ansible_collections.netnode.l3.plugins.module_utils.wholeness import why_not_whole
 
 from ..routers import router
-from .engine_objects import converged, desired, node, parsed, planner, steps
+from .engine_objects import converged, desired, node, parsed, planner, rule_sets, steps
 
 WEB, DB, GATEWAY = "qr-bbbb0000-we", "qr-cccc0000-db", "qg-aaaa0000-ex"
 ONE, TWO = "l3-scope-7692c3ad3540bb80", "l3-scope-3fc4ccfe745870e2"  # of "one" and "two"
@@ -159,7 +158,8 @@ def test_each_port_more_is_as_many_rules_more() -> None:
 @pytest.mark.parametrize("scope_id", ["a", "1", "x" * 64, "a.b-c_d.", "7d1a64bd-7a5e-4c5e-9d6b-2f1de1f5a001", "none"])
 def test_ids_come_back_whatever_they_are(scope_id: str) -> None:
     found = rules(scoped({4: scope_id, 6: "other"}, {"4": scope_id}))
-    assert scopes_of_devices(found) == {GATEWAY: {"4": scope_id, "6": "other"}, WEB: {"4": scope_id}}
+    expected = {4: {GATEWAY: scope_id, WEB: scope_id, DB: None}, 6: {GATEWAY: "other", WEB: None, DB: None}}
+    assert firewall_from(found).scopes == expected
     assert all(len(chain) <= 28 for tables in found.values() for chains in tables.values() for chain in chains)
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets
 from ansible_collections.netnode.l3.plugins.module_utils.gather import gather_router
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridge import BridgeDriver
-from ansible_collections.netnode.l3.plugins.module_utils.operations import RestoreRules
+from ansible_collections.netnode.l3.plugins.module_utils.operations import ChangeRules
 from ansible_collections.netnode.l3.plugins.module_utils.options import Options
 from ansible_collections.netnode.l3.plugins.module_utils.rendered import rendered
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
@@ -23,7 +22,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, IP
 from ansible_collections.netnode.l3.plugins.module_utils.wholeness import why_not_whole
 
 from ..routers import router
-from .engine_objects import converged, desired, node, parsed, planner
+from .engine_objects import converged, desired, node, parsed, planner, rule_sets
 
 Helper = dict[str, Any]
 TFTP: Helper = {"protocol": "udp", "port": 69, "helper": "tftp"}
@@ -93,9 +92,9 @@ def test_gathered(options: dict[str, Any]) -> None:
     assert "conntrack_helpers" not in gather_router("r1", converged(router(), **options))
 
 
-def steps(data: dict[str, Any], observed: RouterState = ABSENT) -> list[RestoreRules]:
+def steps(data: dict[str, Any], observed: RouterState = ABSENT) -> list[ChangeRules]:
     plan = planner().plan(desired(data), observed)
-    return [operation for operation in plan.own if isinstance(operation, RestoreRules)]
+    return [operation for operation in plan.own if isinstance(operation, ChangeRules)]
 
 
 def test_helpers_are_steps_of_their_own_that_may_fail() -> None:

@@ -10,17 +10,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import (
-    external_address,
-    floating_ip_pairs,
-    rule_sets,
-    source_nat_address,
-    with_jumps,
-)
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import firewall_from
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_rules import with_jumps
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6, Tables
 
 from ..routers import router
-from .engine_objects import parsed
+from .engine_objects import parsed, rule_sets
 
 NOTHING: dict[int, Tables] = {IPV4: {}, IPV6: {}}
 JUMPS = {
@@ -183,10 +178,10 @@ def test_metadata_on_another_port() -> None:
 @pytest.mark.parametrize("metadata_port", [None, 9697])
 def test_what_is_translated_is_read_back_from_the_rules(metadata_port: int | None) -> None:
     found = rules(metadata_port=metadata_port)
-    assert floating_ip_pairs(found) == {"203.0.113.20": "10.0.0.5", "203.0.113.21": "10.0.1.5"}
-    assert source_nat_address(found) == "203.0.113.10"
+    assert firewall_from(found).floating_ips == {"203.0.113.20": "10.0.0.5", "203.0.113.21": "10.0.1.5"}
+    assert firewall_from(found).source_nat_address == "203.0.113.10"
     without = rules(metadata_port=metadata_port, enable_snat=False, floating_ips=[])
-    assert (floating_ip_pairs(without), source_nat_address(without)) == ({}, None)
+    assert (firewall_from(without).floating_ips, firewall_from(without).source_nat_address) == ({}, None)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +193,7 @@ def test_what_is_translated_is_read_back_from_the_rules(metadata_port: int | Non
     ],
 )
 def test_so_is_the_first_address_without_source_nat_too(changes: dict[str, Any], expected: str | None) -> None:
-    assert external_address(rules(**changes)) == expected
+    assert firewall_from(rules(**changes)).external_address == expected
 
 
 @pytest.mark.parametrize("rule", ["", "-j RETURN", "-d 203.0.113.9 -j ACCEPT", "-m comment --comment x"])
@@ -207,7 +202,8 @@ def test_rules_by_hand_among_ours_are_no_translation(rule: str) -> None:
     full = rules()[IPV4]["nat"]
     by_hand = {**full, "l3-PREROUTING": (rule, *full["l3-PREROUTING"]), "l3-snat": (rule, *full["l3-snat"])}
     found: dict[int, Tables] = {IPV4: {"nat": by_hand}}
-    assert (floating_ip_pairs(found), source_nat_address(found)) == (floating_ip_pairs(rules()), "203.0.113.10")
+    read = firewall_from(found)
+    assert (read.floating_ips, read.source_nat_address) == (firewall_from(rules()).floating_ips, "203.0.113.10")
 
 
 def test_built_in_chains_jump_to_ours_of_the_same_name_and_to_no_other() -> None:
@@ -218,4 +214,4 @@ def test_built_in_chains_jump_to_ours_of_the_same_name_and_to_no_other() -> None
 
 def test_of_two_rules_for_a_floating_ip_the_first_holds() -> None:
     rules = ("-d 203.0.113.9/32 -j DNAT --to-destination 10.0.0.66", "-d 203.0.113.9/32 -j DNAT --to-destination 10.0.0.5")
-    assert floating_ip_pairs({4: {"nat": {"l3-PREROUTING": rules}}}) == {"203.0.113.9": "10.0.0.66"}
+    assert firewall_from({4: {"nat": {"l3-PREROUTING": rules}}}).floating_ips == {"203.0.113.9": "10.0.0.66"}

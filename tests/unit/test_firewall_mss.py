@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6
 
 from ..routers import router
-from .engine_objects import converged, desired, parsed, planner
+from .engine_objects import converged, desired, parsed, planner, rule_sets
 
 CLAMP = "-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
 WEB, DB = router()["interfaces"]

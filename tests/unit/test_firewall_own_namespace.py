@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import floating_ip_pairs, rule_sets, source_nat_address
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import firewall_from
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6, Chains
 
 from ..routers import router
-from .engine_objects import desired, parsed
+from .engine_objects import desired, parsed, rule_sets
 
 DEVICES = ("qr-+", "qg-+")
 
@@ -34,8 +34,8 @@ def test_our_chains_translate_as_in_a_namespace(metadata_port: int | None) -> No
     ours, expected = tables(metadata_port)["nat"], inside(metadata_port)["nat"]
     assert {**ours, "PREROUTING": expected["PREROUTING"]} == expected
     found = {IPV4: tables(metadata_port)}
-    assert floating_ip_pairs(found) == {"203.0.113.20": "10.0.0.5", "203.0.113.21": "10.0.1.5"}
-    assert source_nat_address(found) == "203.0.113.10"
+    assert firewall_from(found).floating_ips == {"203.0.113.20": "10.0.0.5", "203.0.113.21": "10.0.1.5"}
+    assert firewall_from(found).source_nat_address == "203.0.113.10"
 
 
 def test_only_what_comes_in_by_a_device_of_the_router_is_translated() -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
-from ansible_collections.netnode.l3.plugins.module_utils.operations import Ip, Operation, Ovs, RestoreRules, SetSysctl
+from ansible_collections.netnode.l3.plugins.module_utils.operations import ChangeRules, Ip, Operation, Ovs, SetSysctl
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_router_ids, check_routers
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT
@@ -77,7 +77,7 @@ def unsafe(operation: Operation) -> list[str]:
     elif isinstance(operation, SetSysctl):
         words = [operation.key, operation.value]
         assert ".." not in operation.key.split("/")
-    elif isinstance(operation, RestoreRules):
+    elif isinstance(operation, ChangeRules):
         return [line for line in operation.text.split("\n") if not RULE.match(line)]
     else:
         words = [value for value in vars(operation).values() if isinstance(value, str) and value]

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import rule_sets
 from ansible_collections.netnode.l3.plugins.module_utils.gather import gather_router
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.module_utils.state import ABSENT, IPV4, IPV6, PROXY_NDP, RouterState
 
 from ..routers import publishing_router, router, scoped_router
-from .engine_objects import converged, desired, is_empty, parsed, planner, steps
+from .engine_objects import converged, desired, is_empty, parsed, planner, rule_sets, steps
 
 GATEWAY = "qg-aaaa0000-ex"
 ONE, OTHER = "2001:db8:1::5", "2001:db8:1::6"

@@ -16,10 +16,10 @@ from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.bridg
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
 from ansible_collections.netnode.l3.plugins.module_utils.operations import (
     Announce,
+    ChangeRules,
     Ip,
     Operation,
     Ovs,
-    RestoreRules,
     SetSysctl,
     Unserve,
 )
@@ -136,7 +136,7 @@ def test_in_the_nodes_own_namespace_devices_and_rules_go_one_by_one() -> None:
 
 def test_in_the_nodes_own_namespace_no_table_but_those_with_rules_of_ours_is_written() -> None:
     state = converged(router(), metadata_upstream="unix:/run/metadata.sock")
-    rules = [operation for operation in removed(None, state) if isinstance(operation, RestoreRules)]
+    rules = [operation for operation in removed(None, state) if isinstance(operation, ChangeRules)]
     assert [operation.family for operation in rules] == [4, 6]
     for operation in rules:
         assert [line for line in operation.text.splitlines() if line.startswith("*")] == ["*filter", "*nat"]
@@ -173,7 +173,7 @@ def test_a_port_of_the_switch_goes_by_the_switch() -> None:
         (Ovs(None, (), ("del-port", "a")), 0),
         (Ip(None, (), "netns delete qrouter-r1"), 1),
         (Ip("qrouter-r1", (), "link set dev lo up"), 2),
-        (RestoreRules(None, (), 4, ""), 2),
+        (ChangeRules(None, (), 4, ""), 2),
         (SetSysctl(None, (), "net/ipv4/ip_forward", "1"), 2),
         (Announce(None, (), "qg-a", "192.0.2.1"), 2),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import port_forwardings, rule_sets
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import firewall_from
 from ansible_collections.netnode.l3.plugins.module_utils.gather import gather_router
 from ansible_collections.netnode.l3.plugins.module_utils.host.port_flows import port_flow
 from ansible_collections.netnode.l3.plugins.module_utils.model import PortForwarding
@@ -21,7 +21,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.router_data import chec
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, Tables
 
 from ..routers import forwarding, router, small_router
-from .engine_objects import converged, desired, parsed, planner, steps
+from .engine_objects import converged, desired, parsed, planner, rule_sets, steps
 
 HERE = "routers[0].port_forwardings"
 
@@ -144,7 +144,7 @@ def test_the_rule_of_a_port_forwarding_and_back(rule: str) -> None:
     firewall = rule_sets(parsed(data))
     nat = firewall[IPV4]["nat"]
     assert nat["l3-PREROUTING"][-1] == nat["l3-OUTPUT"][-1] == f"-d 203.0.113.30/32 {rule}"
-    assert tuple(port_forwardings(firewall)) == parsed(data).port_forwardings
+    assert tuple(firewall_from(firewall).port_forwardings) == parsed(data).port_forwardings
     assert gather_router("r1", converged(data))["port_forwardings"] == [RULES[rule]]
 
 
@@ -198,7 +198,7 @@ OF_AGENT: Tables = {
 def test_what_the_l3_agent_forwards_is_known() -> None:
     """But for ranges of unequal length, which router data cannot have."""
     data = router(port_forwardings=[forwarding(80, 80), forwarding("70:79", "70:79", protocol="udp")])
-    assert set(port_forwardings({IPV4: OF_AGENT})) == set(parsed(data).port_forwardings)
+    assert set(firewall_from({IPV4: OF_AGENT}).port_forwardings) == set(parsed(data).port_forwardings)
     before = replace(converged(data), firewall={IPV4: OF_AGENT})
     assert [o for o in planner().plan(desired(data), before).operations if isinstance(o, DeleteFlows)] == []
 

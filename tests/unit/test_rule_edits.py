@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.rule_edits import MOST_DELETED, edits
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_edits import MOST_DELETED, edits
 
 
 def rules(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.rule_set import (
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_save import (
     SavedRules,
     describe_changes,
     differing_chains,
@@ -56,9 +56,10 @@ def restored(*lines: str) -> str:
 
 
 def test_converged_rules_are_left_alone() -> None:
-    ours, foreign = saved()
+    ours, foreign, own_tables = saved()
     assert ours == {"nat": {**DESIRED["nat"], "INPUT": (":ACCEPT",)}}
     assert foreign == ()
+    assert own_tables == {"nat"}
     assert differing_chains(DESIRED, ours) == {}
     assert restore_text(DESIRED, ours) == ""
     assert describe_changes(DESIRED, ours) == []
@@ -66,7 +67,7 @@ def test_converged_rules_are_left_alone() -> None:
 
 @pytest.mark.parametrize("text", ["", "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n"])
 def test_a_namespace_without_tables(text: str) -> None:
-    assert parse_save(text) == SavedRules({}, ())
+    assert parse_save(text) == SavedRules({}, (), frozenset())
 
 
 def test_every_chain_is_made_where_there_is_none() -> None:

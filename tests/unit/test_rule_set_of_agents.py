@@ -10,13 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import (
-    floating_ip_pairs,
-    rule_sets,
-    source_nat_address,
-    with_jumps,
-)
-from ansible_collections.netnode.l3.plugins.module_utils.rule_set import (
+from ansible_collections.netnode.l3.plugins.module_utils.firewall import firewall_from
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_rules import with_jumps
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_save import (
     describe_changes,
     differing_chains,
     is_ours,
@@ -26,7 +22,7 @@ from ansible_collections.netnode.l3.plugins.module_utils.rule_set import (
 )
 from ansible_collections.netnode.l3.plugins.module_utils.state import IPV4, IPV6, Tables
 
-from .engine_objects import parsed
+from .engine_objects import parsed, rule_sets
 from .test_rule_set_restores import Kernel
 
 AGENT_BUILT = Path(__file__).parents[1] / "data" / "agent-built"
@@ -167,15 +163,15 @@ def test_what_changes_is_told_of_both() -> None:
 def test_what_the_agent_translates_is_read_as_if_it_were_ours() -> None:
     """So that connections of what stays go on, and connections of what goes end."""
     agents = {IPV4: parse_save(saved(IPV4)).ours}
-    assert floating_ip_pairs(agents) == floating_ip_pairs(DESIRED)
-    assert source_nat_address(agents) == source_nat_address(DESIRED) == "203.0.113.10"
+    assert firewall_from(agents).floating_ips == firewall_from(DESIRED).floating_ips
+    assert firewall_from(agents).source_nat_address == firewall_from(DESIRED).source_nat_address == "203.0.113.10"
 
 
 def test_where_both_are_there_ours_count() -> None:
     both: dict[int, Tables] = {
         IPV4: {"nat": {**parse_save(saved(IPV4)).ours["nat"], **with_jumps({"l3-PREROUTING": (OTHER,), "l3-snat": ()})}}
     }
-    assert floating_ip_pairs(both) == {"203.0.113.101": "10.20.1.99"}
+    assert firewall_from(both).floating_ips == {"203.0.113.101": "10.20.1.99"}
 
 
 OTHER = "-d 203.0.113.101/32 -j DNAT --to-destination 10.20.1.99"

@@ -11,8 +11,8 @@ import copy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.netnode.l3.plugins.module_utils.firewall import with_jumps
-from ansible_collections.netnode.l3.plugins.module_utils.rule_set import (
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_rules import with_jumps
+from ansible_collections.netnode.l3.plugins.module_utils.firewall.iptables_save import (
     describe_changes,
     differing_chains,
     parse_save,

@@ -54,6 +54,7 @@ PACKAGES = {
     "ovs-vsctl": "openvswitch-switch",
     "haproxy": "haproxy",
     "radvd": "radvd",
+    "nft": "nftables",
 }
 
 

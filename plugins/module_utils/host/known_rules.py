@@ -46,7 +46,7 @@ class KnownRules:
             same = found["format"] == FORMAT and found["boot"] == _boot_id()
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             notes, same = {}, False
-        return cls(notes if same else {}, iptables.use_nftables())
+        return cls(notes if same else {}, iptables.keeps_to_nf_tables())
 
     def foreign_beside(self, firewall: Mapping[int, Tables], generation: Optional[Generation]) -> Optional[Tuple[str, ...]]:
         """The foreign rules in a namespace that has these rule sets for sure; None when that is not known."""

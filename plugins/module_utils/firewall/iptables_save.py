@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .firewall import AGENT_CHAIN_PREFIX, CHAIN_PREFIX
-from .rule_edits import edits
-from .state import Chains, Tables
+from ..state import Chains, Tables
+from .iptables_edits import edits
+
+CHAIN_PREFIX = "l3-"
+AGENT_CHAIN_PREFIX = "neutron-l3-agent-"  # of the L3 agent, whose routers are taken over
 
 # The L3 agent's: what it made of a router is taken over, and its chains give way to ours.
 AGENT_PREFIX = "neutron-"
@@ -32,10 +34,11 @@ UNTOUCHED: Tuple[str, ...] = (":ACCEPT",)  # a built-in chain in which nothing i
 
 
 class SavedRules(NamedTuple):
-    """What iptables-save printed: ours, and the rules that are not, each in words."""
+    """What iptables-save printed: ours, the rules that are not, each in words, and the tables in which nothing is not ours."""
 
     ours: Tables
     foreign: Tuple[str, ...]
+    own_tables: FrozenSet[str]
 
 
 def is_ours(chain: str) -> bool:
@@ -74,6 +77,7 @@ def parse_save(text: str) -> SavedRules:
     """Read the output of iptables-save or ip6tables-save."""
     ours: Dict[str, Dict[str, Tuple[str, ...]]] = {}
     foreign: List[str] = []
+    own_tables: Set[str] = set()
     policies: Dict[str, str] = {}
     rules: Dict[str, List[str]] = {}
     table = ""
@@ -88,12 +92,20 @@ def parse_save(text: str) -> SavedRules:
             table, policies, rules = line[1:].strip(), {}, {}
         elif line == "COMMIT":
             ours[table] = {}
+            others_before = len(foreign)
             for chain, policy in policies.items():
                 own, others = _split_chain(chain, policy, rules.get(chain, []))
                 if own is not None:
                     ours[table][chain] = own
                 foreign.extend("rule in chain %s of table %s: %s" % (chain, table, rule) for rule in others)
-    return SavedRules(ours, tuple(foreign))
+            if others_before == len(foreign) and _has_only_ours(policies):
+                own_tables.add(table)
+    return SavedRules(ours, tuple(foreign), frozenset(own_tables))
+
+
+def _has_only_ours(policies: Mapping[str, str]) -> bool:
+    """Whether the chains of a table are as it was made, but for ours."""
+    return all(policy == "ACCEPT" or is_ours(chain) for chain, policy in policies.items())
 
 
 def _split_chain(chain: str, policy: str, rules: Sequence[str]) -> Tuple[Optional[Tuple[str, ...]], Sequence[str]]:

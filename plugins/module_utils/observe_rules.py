@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rule sets of a namespace, of whatever firewall driver: what is ours, and what is not."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, List, NamedTuple, Tuple
+
+from .firewall import DRIVER_OF
+from .firewall.iptables_save import parse_save, without_agents
+from .firewall.nftables_table import TABLE, parse_table
+from .host import iptables, nftables
+from .state import FAMILIES, INET, IPV4, IPV6, RuleSets, Tables
+
+OURS = nftables.Table("inet", TABLE)
+_FAMILIES = {IPV4: "ip", IPV6: "ip6"}
+
+
+class RulesRead(NamedTuple):
+    """``own_tables``: address family and name of the tables that iptables has in nf_tables, in which nothing is not ours.
+    ``foreign``: what is not ours, in words.
+    """
+
+    firewall: RuleSets
+    own_tables: FrozenSet[Tuple[int, str]] = frozenset()
+    foreign: Tuple[str, ...] = ()
+
+
+def read_rules(of_node: bool) -> RulesRead:
+    """Those of the namespace that the calling thread is in. ``of_node``: it is the node's own, where what is not ours is
+    nobody's business here. Raises OSError or CommandError.
+    """
+    tables = nftables.tables()
+    texts = {family: iptables.save(family) for family in FAMILIES if _has_rules(family, tables)}
+    firewall: Dict[int, Tables] = {INET: parse_table(nftables.listed(OURS))} if OURS in tables else {}
+    if of_node:
+        own = {family: parse_save(without_agents(text)).ours for family, text in texts.items()}
+        return RulesRead({**firewall, **{family: _without_policies(tables) for family, tables in own.items()}})
+    saved = {family: parse_save(text) for family, text in texts.items()}
+    foreign: List[str] = []
+    for family, rules in saved.items():
+        foreign += [rule + (" (IPv6)" if family == IPV6 else "") for rule in rules.foreign]
+    foreign += ["table %s %s" % table for table in sorted(tables) if table != OURS and not _is_of_iptables(table)]
+    return RulesRead(
+        {**firewall, **{family: rules.ours for family, rules in saved.items()}},
+        frozenset((f, name) for f, rules in saved.items() if iptables.variant(f) == iptables.NFT for name in rules.own_tables),
+        tuple(foreign),
+    )
+
+
+def are_as_wanted(want: RuleSets, rules: RulesRead) -> bool:
+    """Whether nothing is to be changed."""
+    have, going = rules.firewall, INET in want and rules.own_tables
+    return not going and not any(DRIVER_OF[f].script(want.get(f, {}), have.get(f, {})) for f in {*want, *have})
+
+
+def _has_rules(family: int, tables: FrozenSet[nftables.Table]) -> bool:
+    """Whether there can be anything that the commands of iptables would show."""
+    variant = iptables.variant(family)
+    if variant == iptables.LEGACY:
+        return iptables.legacy_tables(family)
+    return variant is not None and any(table.family == _FAMILIES[family] and _is_of_iptables(table) for table in tables)
+
+
+def _is_of_iptables(table: nftables.Table) -> bool:
+    family = next((family for family, name in _FAMILIES.items() if name == table.family), None)
+    return family is not None and table.name in iptables.TABLES and iptables.variant(family) == iptables.NFT
+
+
+def _without_policies(tables: Tables) -> Tables:
+    """The policies of built-in chains are the node's own to set."""
+    return {
+        table: {chain: (":ACCEPT", *rules[1:]) if rules[:1] == (":DROP",) else rules for chain, rules in chains.items()}
+        for table, chains in tables.items()
+    }
