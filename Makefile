@@ -1,5 +1,5 @@
 # The targets set up what they need by themselves.
-.PHONY: help venv neutron rulebook demo demo-neutron test fuzz any-state lint sanity bench bench-full clean
+.PHONY: help venv neutron rulebook demo demo-neutron test fuzz any-state lint sanity bench bench-full bare-machine clean
 
 help:
 	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
@@ -8,6 +8,7 @@ help:
 	@echo "make fuzz    feed the engine's parsers with random input, for a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
 	@echo "make any-state  take nodes through thousands of new random states (WALKS=500)"
+	@echo "make bare-machine  run the demo and the tests on fresh minimal Debians (RELEASES='bookworm trixie')"
 	@echo "make lint, make sanity  only these checks"
 	@echo "make venv, make neutron, make rulebook  only set up"
 	@echo "make clean   remove what was set up"
@@ -59,6 +60,11 @@ bench: venv
 
 bench-full: venv neutron
 	PYTHONPATH=.cache .venv/bin/python -m benchmarks --full --write
+
+# A fresh Debian in a root file system, in which this commit is cloned: the demo and the tests.
+RELEASES = bookworm trixie
+bare-machine:
+	set -e; for release in $(RELEASES); do tools/bare-machine $$release; done
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
