@@ -43,7 +43,8 @@ class Lab:
     plain: Machine
     db: Machine
 
-    def converge(self, data: dict[str, Any] = DATA, **options: Any) -> list[str]:
+    def converge(self, changed: dict[str, Any] | None = None, **options: Any) -> list[str]:
+        data = changed or DATA
         predicted = run_engine(self.node, [data], check=True, diff=True, **options)
         result = run_engine(self.node, [data], diff=True, **options)
         assert "failed" not in result, result["msg"]
