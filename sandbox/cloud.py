@@ -62,6 +62,18 @@ class Cloud:
             networks.append(network)
         return router, networks
 
+    def publishing_router(self, name: str, physical_network: str, zone: str) -> tuple[Any, Any]:
+        """A router that can publish the IPv6 addresses of its internal network by NDP proxies, and that network."""
+        scope = self.network.create_address_scope(name=name, ip_version=6)
+        prefixes = {"prefixes": ["2001:db8::/48"], "default_prefix_length": 64, "address_scope_id": scope.id}
+        pool = self.network.create_subnet_pool(name=name, **prefixes).id
+        outer = self.external_network(name, physical_network, "203.0.113.0/24", "203.0.113.1")
+        self.subnet(outer, "2001:db8:0:e::/64", subnet_pool_id=pool)
+        router, (inner,) = self.router(name, "10.0.0.0/24", gateway=False, zone=zone)
+        self.network.add_interface_to_router(router, subnet=self.subnet(inner, "2001:db8:0:1::/64", subnet_pool_id=pool))
+        self.network.update_router(router, external_gateway_info={"network_id": outer.id})
+        return router, inner
+
     def unplug(self, router: Any, network: Any) -> None:
         """Take a router off a network."""
         for subnet in self.network.subnets(network_id=network.id):

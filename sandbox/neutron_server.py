@@ -72,7 +72,7 @@ tenant_network_types = vxlan
 mechanism_drivers = openvswitch
 extension_drivers = port_security,dns,qos
 [ml2_type_flat]
-flat_networks = {EXTERNAL_NETWORK},physnet2,physnet3
+flat_networks = {EXTERNAL_NETWORK},physnet2,physnet3,physnet4
 [ml2_type_vxlan]
 vni_ranges = 1:8000
 """

@@ -179,6 +179,52 @@ def test_port_forwardings_are_news_of_their_router(
     assert source.news() == {host: {router.id}}
 
 
+def test_ndp_proxies_are_news_of_their_router(cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]) -> None:
+    source = listen(host, other_host, heartbeat=False)
+    router, network = cloud.publishing_router("publishes", "physnet4", zone=host)
+    machine = cloud.port(network)
+    assert source.news() == {host: {router.id}}
+    proxy = cloud.network.create_ndp_proxy(router_id=router.id, port_id=machine.id)
+    assert source.news() == {host: {router.id}}
+    cloud.network.delete_ndp_proxy(proxy)
+    assert source.news() == {host: {router.id}}
+
+
+def test_helpers_are_news_of_their_router(cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]) -> None:
+    source = listen(host, other_host, heartbeat=False)
+    router, _networks = cloud.router("helps", zone=host)
+    assert source.news() == {host: {router.id}}
+    helper = cloud.network.create_conntrack_helper(router, protocol="udp", port=69, helper="tftp")
+    assert source.news() == {host: {router.id}}
+    cloud.network.update_conntrack_helper(helper, router, port=6969)
+    assert source.news() == {host: {router.id}}
+    cloud.network.delete_conntrack_helper(helper, router)
+    assert source.news() == {host: {router.id}}
+
+
+def test_rules_of_a_qos_policy_are_news_of_the_routers_that_have_it(
+    cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]
+) -> None:
+    network = cloud.network
+    policy, others = (network.create_qos_policy(name=name) for name in ("of routers", "of ports"))
+    first, _networks = cloud.router("limited from the start", zone=host)
+    network.update_router(first, external_gateway_info={"network_id": cloud.public.id, "qos_policy_id": policy.id})
+    source = listen(host, other_host, heartbeat=False)
+    rule = network.create_qos_bandwidth_limit_rule(policy, max_kbps=1000, max_burst_kbps=500)
+    assert source.news() == {host: {first.id}}
+    second, (inner,) = cloud.router("limited later", "10.0.0.0/24", zone=other_host)
+    floating_ip = cloud.floating_ip(cloud.port(inner))
+    network.update_ip(floating_ip, qos_policy_id=policy.id)
+    assert source.news() == {other_host: {second.id}}
+    network.update_qos_bandwidth_limit_rule(rule, policy, max_kbps=2000)
+    assert source.news() == {host: {first.id}, other_host: {second.id}}
+    network.update_ip(floating_ip, qos_policy_id=None)
+    assert source.news() == {other_host: {second.id}}
+    network.create_qos_bandwidth_limit_rule(others, max_kbps=1000)
+    network.delete_qos_bandwidth_limit_rule(rule, policy)
+    assert source.news() == {host: {first.id}}
+
+
 def test_hosts_that_never_had_a_router_are_not_told_that_it_is_gone(
     cloud: Cloud, host: str, other_host: str, listen: Callable[..., Source]
 ) -> None:

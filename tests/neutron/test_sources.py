@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
     routers_of_hosts,
@@ -54,37 +55,33 @@ def ports_of(forwarding: dict[str, Any]) -> str:
     return f"{forwarding['protocol']} {ports[0]} -> {ports[1]}"
 
 
-def test_ndp_proxies_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
+def test_ndp_proxies(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
     network = cloud.network
-    scope = network.create_address_scope(name="inner and outer", ip_version=6)
-    pool = network.create_subnet_pool(
-        name="inner and outer", prefixes=["2001:db8::/48"], default_prefix_length=64, address_scope_id=scope.id
-    )
-    outer = cloud.external_network("dual stack", "physnet3", "203.0.113.0/24", "203.0.113.1")
-    cloud.subnet(outer, "2001:db8:0:e::/64", subnet_pool_id=pool.id)
-    router, (inner,) = cloud.router("publishing", "10.0.0.0/24", gateway=False, zone=host)
-    network.add_interface_to_router(router, subnet=cloud.subnet(inner, "2001:db8:0:1::/64", subnet_pool_id=pool.id))
-    network.update_router(router, external_gateway_info={"network_id": outer.id})
+    router, inner = cloud.publishing_router("publishing", "physnet3", zone=host)
     network.update_router(router.id, enable_ndp_proxy=False)  # in an address scope, Neutron enables it by itself
     plain = by_id(routers_selected(api, ALL))[router.id]
     assert "enable_ndp_proxy" not in plain
+    assert by_id(routers_of_host(rpc, host)) == {router.id: plain}
     network.update_router(router.id, enable_ndp_proxy=True)
     port = cloud.port(inner)
     [address] = [fixed_ip["ip_address"] for fixed_ip in port.fixed_ips if ":" in fixed_ip["ip_address"]]
     proxy = network.create_ndp_proxy(router_id=router.id, port_id=port.id)
     published = {"enable_ndp_proxy": True, "ndp_proxies": [{"id": proxy.id, "ip_address": address}]}
     assert by_id(routers_selected(api, ALL))[router.id] == {**plain, **published}
+    assert by_id(routers_of_host(rpc, host)) == {router.id: {**plain, **published}}
 
 
-def test_bandwidth_limits_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
+def test_bandwidth_limits(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
     network = cloud.network
     policies = []
     for rate, direction in ((1000, "egress"), (2000, "ingress")):
         policy = network.create_qos_policy(name=direction)
         network.create_qos_bandwidth_limit_rule(policy, max_kbps=rate, max_burst_kbps=rate // 2, direction=direction)
+        network.create_qos_dscp_marking_rule(policy, dscp_mark=26)  # which is none of the L3 agent's
         policies.append(policy)
     router, (inner,) = cloud.router("limited", "10.0.0.0/24", zone=host)
-    floating_ip = cloud.floating_ip(cloud.port(inner))
+    machine = cloud.port(inner)
+    floating_ip = cloud.floating_ip(machine)
     plain = by_id(routers_selected(api, ALL))[router.id]
     network.update_ip(floating_ip, qos_policy_id=policies[0].id)
     network.update_router(router, external_gateway_info={"network_id": cloud.public.id, "qos_policy_id": policies[1].id})
@@ -95,6 +92,33 @@ def test_bandwidth_limits_by_the_api(cloud: Cloud, host: str, api: Api) -> None:
     ]
     assert limited["floating_ips"] == [{**plain["floating_ips"][0], **rules[0]}]
     assert limited["gateway"] == {**plain["gateway"], **rules[1]}
+    assert by_id(routers_of_host(rpc, host)) == {router.id: limited}
+
+    network.update_ip(floating_ip, port_id=None)
+    cloud.port_forwarding(floating_ip, machine, external_port=80, internal_port=8080)
+    (of_ports,) = by_id(routers_of_host(rpc, host)).values()
+    assert by_id(routers_selected(api, ALL))[router.id] == of_ports
+    assert [fip.get("bandwidth_limit_rules") for fip in of_ports["floating_ips"]] == [rules[0]["bandwidth_limit_rules"]]
+    assert check_routers([of_ports]).rejected == ()
+
+
+def test_a_policy_that_is_deleted_between_two_calls(server: NeutronServer, cloud: Cloud, host: str) -> None:
+    policy = cloud.network.create_qos_policy(name="vanishes")
+    router, (inner,) = cloud.router("no longer limited", "10.0.0.0/24", zone=host)
+    floating_ip = cloud.floating_ip(cloud.port(inner))
+    cloud.network.update_ip(floating_ip, qos_policy_id=policy.id)
+
+    class Late(Rpc):
+        def call(self, topic: str, version: str, method: str, /, **arguments: Any) -> Any:
+            if method == "bulk_pull":
+                cloud.network.update_ip(floating_ip, qos_policy_id=None)
+                cloud.network.delete_qos_policy(policy)
+            return super().call(topic, version, method, **arguments)
+
+    with Late(server.transport_url, timeout=20) as rpc:
+        with pytest.raises(NeutronError, match=rf"^The QoS policy {policy.id} was deleted while Neutron was asked"):
+            routers_of_host(rpc, host)
+        assert by_id(routers_of_host(rpc, host)).keys() == {router.id}
 
 
 def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:

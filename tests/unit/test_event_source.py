@@ -18,7 +18,8 @@ import yaml
 
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.bursts import ALL
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.hosted_routers import HostedRouters
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.notifications import Agent, PortForwardings
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.notifications import Agent, Resources
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.resources import KINDS, NDP_PROXY, QOS_POLICY, Kind
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.source_options import SourceOptions, source_options
 from sandbox.playbook import CHECKOUT
 
@@ -69,9 +70,9 @@ def test_good_arguments() -> None:
 def router(router_id: str, interfaces: int = 0, floating_ips: int = 0, gateway: str | None = None) -> dict[str, Any]:
     return {
         "id": router_id,
-        "interfaces": [{}] * interfaces,
-        "floating_ips": [{}] * floating_ips,
-        **({"gateway": {"network_id": gateway}} if gateway else {}),
+        "_interfaces": [{}] * interfaces,
+        "_floatingips": [{}] * floating_ips,
+        "gw_port": {"network_id": gateway} if gateway else None,
     }
 
 
@@ -86,8 +87,7 @@ def test_figures_follow_the_answers() -> None:
     assert figures(hosted) == (3, 1, 4, 3)
     hosted.answered(["a", "b", "d"], [router("a", 1, 0, "public"), router("d", 5)])
     assert figures(hosted) == (3, 1, 7, 0)
-    of_ports = {"floating_ips": [{"floating_ip_address": "x"}], "port_forwardings": [{"floating_ip_address": "x"}]}
-    hosted.answered(ALL, [{**router("e", 1), **of_ports}])  # which the agent does not count
+    hosted.answered(ALL, [{**router("e", 1), "_pf_floatingips": [{}]}])  # which the agent does not count
     assert figures(hosted) == (1, 0, 1, 0)
     assert hosted.configurations()["interface_driver"] == "bridge"
     assert hosted.configurations()["handle_internal_only_routers"] is True
@@ -132,24 +132,40 @@ def test_what_is_not_understood_is_news_of_all_routers(method: str, arguments: d
     assert calls == ([] if heard is None else [("host", heard)])
 
 
-FORWARDING = {"versioned_object.name": "PortForwarding", "versioned_object.data": {"id": "p", "router_id": "r1"}}
+def test_which_routers_have_a_qos_policy_is_as_answered_last() -> None:
+    hosted = HostedRouters({})
+    by_gateway = {**router("a", 1, gateway="public"), "external_gateway_info": {"qos_policy_id": "slow"}}
+    by_floating_ip = {**router("b"), "_floatingips": [{"qos_policy_id": "slow"}, {"qos_policy_id": "fast"}]}
+    by_port_forwarding = {**router("c"), "_pf_floatingips": [{"qos_policy_id": "fast"}]}
+    without = {**router("d", 1, 1, "public"), "external_gateway_info": {"qos_policy_id": None}}
+    hosted.answered(ALL, [by_gateway, by_floating_ip, by_port_forwarding, without])
+    assert hosted.limited_by(["slow"]) == ["a", "b"]
+    assert hosted.limited_by(["fast", "unknown"]) == ["b", "c"]
+    hosted.answered(["a", "b"], [router("a"), router("b")])
+    assert hosted.limited_by(["slow"]) == []
+
+
+def resource(**data: Any) -> dict[str, Any]:
+    return {"versioned_object.name": "any", "versioned_object.data": data}
 
 
 @pytest.mark.parametrize(
-    ("resources", "heard"),
+    ("kind", "resources", "heard"),
     [
-        ([FORWARDING], (["r1"], True)),
-        ([], ([], False)),
-        (None, ([], False)),
-        ([{}], ([], False)),
-        ([{"versioned_object.data": {"router_id": "{{ r1 }}"}}], ([], False)),
+        *((kind, [resource(id="p", router_id="r1")], ["p" if kind is QOS_POLICY else "r1"]) for kind in KINDS),
+        (NDP_PROXY, [resource(router_id="r1"), resource(router_id="r2")], ["r1", "r2"]),
+        (NDP_PROXY, [], []),
+        (NDP_PROXY, None, []),
+        (NDP_PROXY, [{}], []),
+        (NDP_PROXY, [resource(router_id="r1"), resource(id="p")], []),
+        (NDP_PROXY, [resource(router_id="{{ r1 }}")], []),
     ],
 )
-def test_a_port_forwarding_is_news_of_its_router_wherever_that_is(resources: Any, heard: Any) -> None:
+def test_a_resource_is_news_of_whose_it_is(kind: Kind, resources: Any, heard: list[str]) -> None:
     calls = []
-    endpoint = PortForwardings(["a", "b"], lambda host, ids, everywhere: calls.append((host, (list(ids), everywhere))))
+    endpoint = Resources(kind, lambda kind, ids: calls.append((kind, list(ids))))
     endpoint.push({}, resource_list=resources, event_type="created")
-    assert calls == [("a", heard), ("b", heard)]
+    assert calls == [(kind, heard)]
 
 
 def run_source(search_path: Path, code: str) -> str:

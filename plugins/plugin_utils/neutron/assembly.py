@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import NeutronError
+from .qos_policies import bandwidth_limits, policies_of, with_bandwidth_limits
 from .router_data import OF_PORTS
 
 Object = Mapping[str, Any]
@@ -45,34 +46,32 @@ class Assembly:
 
     def __init__(self, lists: Lists) -> None:
         self._networks = {network["id"]: network for network in lists.networks}
-        self._subnets = _grouped(sorted(lists.subnets, key=lambda subnet: str(subnet["id"])), "network_id")
-        self._ports = _grouped(lists.ports, "device_id")
-        self._floating_ips = _grouped(lists.floating_ips, "router_id")
-        self._ndp_proxies = _grouped(lists.ndp_proxies, "router_id")
-        self._limits = {policy["id"]: _bandwidth_limits(policy) for policy in lists.qos_policies}
+        self._subnets = grouped(sorted(lists.subnets, key=lambda subnet: str(subnet["id"])), "network_id")
+        self._ports = grouped(lists.ports, "device_id")
+        self._floating_ips = grouped(lists.floating_ips, "router_id")
+        self._ndp_proxies = grouped(lists.ndp_proxies, "router_id")
+        self._limits = {
+            policy["id"]: bandwidth_limits(rule for rule in policy["rules"] if rule["type"] == "bandwidth_limit")
+            for policy in lists.qos_policies
+        }
 
     def whole(self, router: Object) -> dict[str, Any]:
         """A router with all of its. Raises :class:`Incomplete`."""
         ports = self._ports[router["id"]]
         gateway = _gateway(router, ports)
-        return {
+        floating_ips = self._floating_ips[router["id"]]
+        whole = {
             **router,
-            **({"gw_port": {**self._whole_port(gateway), **self._limited(router["external_gateway_info"])}} if gateway else {}),
+            **({"gw_port": self._whole_port(gateway)} if gateway else {}),
             "_interfaces": [self._whole_port(port) for port in ports if port["device_owner"] == INTERFACE],
-            "_floatingips": [{**f, **self._limited(f)} for f in self._floating_ips[router["id"]] if f.get("port_id")],
+            "_floatingips": [floating_ip for floating_ip in floating_ips if floating_ip.get("port_id")],
             # Those without a port of their own are there for their port forwardings.
-            OF_PORTS: [{**f, **self._limited(f)} for f in self._floating_ips[router["id"]] if not f.get("port_id")],
+            OF_PORTS: [floating_ip for floating_ip in floating_ips if not floating_ip.get("port_id")],
             "ndp_proxies": self._ndp_proxies[router["id"]],
         }
-
-    def _limited(self, asking: Object) -> dict[str, Any]:
-        """What the QoS policy of a floating IP or of a gateway limits."""
-        policy_id = asking.get("qos_policy_id")
-        if not policy_id:
-            return {}
-        if policy_id not in self._limits:
+        for policy_id in policies_of(whole) - self._limits.keys():
             raise Incomplete(f"The QoS policy {policy_id} is not to be seen: {_NOT_ALL}")
-        return {"bandwidth_limit_rules": self._limits[policy_id]}
+        return with_bandwidth_limits(whole, self._limits)
 
     def _whole_port(self, port: Object) -> dict[str, Any]:
         """A port that knows the subnets of its network: those of its addresses, and the others that are on its segment."""
@@ -92,13 +91,8 @@ class Assembly:
         }
 
 
-def _bandwidth_limits(policy: Object) -> list[Object]:
-    """The first rule of each direction, as the L3 agent takes them."""
-    rules = [rule for rule in policy["rules"] if rule["type"] == "bandwidth_limit"]
-    return list({rule["direction"]: rule for rule in reversed(rules)}.values())
-
-
-def _grouped(objects: Iterable[Object], key: str) -> defaultdict[str, list[Object]]:
+def grouped(objects: Iterable[Object], key: str) -> defaultdict[str, list[Object]]:
+    """Objects by what they have for a key."""
     groups: defaultdict[str, list[Object]] = defaultdict(list)
     for each in objects:
         groups[each[key]].append(each)

@@ -22,7 +22,8 @@ from .errors import NeutronError
 from .hosted_routers import HostedRouters
 from .notifications import Notifications
 from .reports import ALIVE, report_state
-from .routers_by_rpc import routers_of_host
+from .resources import KINDS, QOS_POLICY, Kind
+from .routers_by_rpc import synced_routers
 from .rpc import Rpc
 from .source_options import SourceOptions
 
@@ -68,9 +69,10 @@ class _Source:
         hosts = list(self._hosted)
         for host in hosts:
             await self._listen(Notifications.of_host(self._rpc, host, self._heard_in_thread), host)
-        await self._listen(Notifications.of_port_forwardings(self._rpc, hosts, self._heard_in_thread), *hosts)
+        for kind in KINDS:
+            await self._listen(Notifications.of_resources(self._rpc, kind, hosts[0], self._heard_of_resources_in_thread), *hosts)
         for host, hosted in self._hosted.items():
-            routers = await self._call(partial(routers_of_host, self._rpc, host))
+            routers = await self._call(partial(synced_routers, self._rpc, host))
             hosted.answered(ALL, routers or ())
             if self._options.heartbeat:
                 await self._report(host, start_flag=True)
@@ -94,7 +96,7 @@ class _Source:
         while True:
             host, router_ids = await self._questions.next()
             try:
-                routers = await self._call(partial(routers_of_host, self._rpc, host, router_ids or None))
+                routers = await self._call(partial(synced_routers, self._rpc, host, router_ids or None))
             except Exception as error:
                 LOG.warning("The figures of %s are not known: %s", host, _said(error))
                 self._questions.heard(host, ALL, delay=self._options.report_interval)
@@ -145,6 +147,14 @@ class _Source:
 
     def _heard_in_thread(self, host: str, router_ids: Sequence[str], everywhere: bool) -> None:
         self._loop.call_soon_threadsafe(self._heard, host, router_ids, everywhere)
+
+    def _heard_of_resources_in_thread(self, kind: Kind, ids: Sequence[str]) -> None:
+        self._loop.call_soon_threadsafe(self._heard_of_resources, kind, ids)
+
+    def _heard_of_resources(self, kind: Kind, ids: Sequence[str]) -> None:
+        for host, hosted in self._hosted.items():
+            router_ids = hosted.limited_by(ids) if kind is QOS_POLICY else ids
+            self._heard(host, router_ids, everywhere=bool(ids))
 
     def _heard(self, host: str, router_ids: Sequence[str], everywhere: bool) -> None:
         hosted = self._hosted[host]

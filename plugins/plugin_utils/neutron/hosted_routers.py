@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .port_forwardings import forwarded_addresses
+from .qos_policies import policies_of
 
 # What the runs report when the role's variables are not given.
 _CONFIGURATIONS = {
@@ -21,14 +21,8 @@ _CONFIGURATIONS = {
 Router = Mapping[str, Any]
 
 
-def _number_of_floating_ips(router: Router) -> int:
-    """Without those that are there for their port forwardings, as the L3 agent counts them."""
-    forwarded = forwarded_addresses(router)
-    return sum(floating_ip.get("floating_ip_address") not in forwarded for floating_ip in router["floating_ips"])
-
-
 class HostedRouters:
-    """Which routers a host has, and the figures of them.
+    """Which routers a host has, in the form of ``sync_routers``, and the figures of them.
 
     ``configurations``: of its agent, where they differ from the role's defaults. They say, too, which routers are for the host.
     """
@@ -47,9 +41,7 @@ class HostedRouters:
         return router_id in self._seen
 
     def answered(self, asked: Collection[str], routers: Iterable[Router]) -> None:
-        """Neutron was asked for the routers with these ids, or for all when there are none, and returned this router data. Those
-        that are not returned are gone.
-        """
+        """Neutron was asked for the routers with these ids, or for all when there are none, and returned these: others went."""
         for router_id in asked or list(self._routers):
             self._routers.pop(router_id, None)
         for router in routers:
@@ -57,22 +49,29 @@ class HostedRouters:
             if self._is_for_the_host(router):
                 self._routers[router["id"]] = router
 
+    def limited_by(self, policy_ids: Iterable[str]) -> list[str]:
+        """The ids of the routers that have one of these QoS policies."""
+        wanted = set(policy_ids)
+        return [router_id for router_id, router in self._routers.items() if policies_of(router) & wanted]
+
     def configurations(self) -> dict[str, Any]:
         """What ``report_state`` takes: the configurations, with the figures as the L3 agent counts them."""
         routers = self._routers.values()
         return {
             **self._configurations,
             "routers": len(routers),
-            "ex_gw_ports": sum("gateway" in router for router in routers),
-            "interfaces": sum(len(router["interfaces"]) for router in routers),
-            "floating_ips": sum(map(_number_of_floating_ips, routers)),
+            "ex_gw_ports": sum(bool(router.get("gw_port")) for router in routers),
+            "interfaces": sum(len(router.get("_interfaces") or ()) for router in routers),
+            # Without those that are there for their port forwardings.
+            "floating_ips": sum(len(router.get("_floatingips") or ()) for router in routers),
         }
 
     def _is_for_the_host(self, router: Router) -> bool:
         wanted = self._configurations
         if wanted["router_id"] and router["id"] != wanted["router_id"]:
             return False
-        if "gateway" not in router:
+        gateway = router.get("gw_port")
+        if not gateway:
             return bool(wanted["handle_internal_only_routers"])
         network_id = wanted["gateway_external_network_id"]
-        return not network_id or router["gateway"]["network_id"] == network_id
+        return not network_id or gateway["network_id"] == network_id

@@ -13,7 +13,7 @@ from typing import Any, Self
 from ...module_utils.fields import ID
 from .bursts import ALL
 from .errors import NeutronError
-from .routers_by_rpc import RESOURCE_DATA, RESOURCE_VERSION
+from .resources import DATA, Kind
 from .rpc import Rpc
 
 with suppress(ImportError):  # of which Rpc tells
@@ -21,9 +21,9 @@ with suppress(ImportError):  # of which Rpc tells
 
 TOPIC = "l3_agent"
 VERSION = "1.4"  # of the agent's calls
-PORT_FORWARDINGS_TOPIC = f"neutron-vo-PortForwarding-{RESOURCE_VERSION}"
 
 Heard = Callable[[str, Sequence[str], bool], object]
+HeardOfResources = Callable[[Kind, Sequence[str]], object]
 
 
 class Agent:
@@ -72,24 +72,25 @@ class Agent:
             self._heard(self._host, router_ids, everywhere)
 
 
-class PortForwardings:
-    """What can be called of all who want to know of port forwardings (``ResourcesPushRpcCallback`` in Neutron): the L3 agents are
-    not told of them in any other way.
+class Resources:
+    """What can be called of all who want to know of the resources of a kind (``ResourcesPushRpcCallback`` in Neutron): the L3
+    agents are not told of them in any other way.
+
+    ``heard``: is called in another thread with the kind, and with the ids of whose they are; none: what came is not understood.
     """
 
-    def __init__(self, hosts: Sequence[str], heard: Heard) -> None:
+    def __init__(self, kind: Kind, heard: HeardOfResources) -> None:
         self.target = oslo_messaging.Target(version="1.1")
-        self._hosts = hosts
+        self._kind = kind
         self._heard = heard
 
     def push(self, _context: Any, resource_list: Any = None, **_more: Any) -> None:
-        """Port forwardings were made, changed or deleted."""
-        router_ids: list[Any] = []
+        """Some were made, changed or deleted."""
+        ids: list[Any] = []
         with suppress(TypeError, LookupError):
-            router_ids = [resource[RESOURCE_DATA]["router_id"] for resource in resource_list]
-        understood = bool(router_ids) and all(isinstance(each, str) and ID.match(each) for each in router_ids)
-        for host in self._hosts:
-            self._heard(host, router_ids if understood else ALL, understood)
+            ids = [resource[DATA][self._kind.owner] for resource in resource_list]
+        understood = all(isinstance(each, str) and ID.match(each) for each in ids)
+        self._heard(self._kind, ids if understood else ALL)
 
 
 class Notifications:
@@ -99,7 +100,7 @@ class Notifications:
     alone is heard too.
     """
 
-    def __init__(self, rpc: Rpc, topic: str, host: str, endpoint: Agent | PortForwardings) -> None:
+    def __init__(self, rpc: Rpc, topic: str, host: str, endpoint: Agent | Resources) -> None:
         target = oslo_messaging.Target(topic=topic, server=host)
         self._host = host
         self._server = oslo_messaging.get_rpc_server(rpc.transport, target, [endpoint])
@@ -111,9 +112,9 @@ class Notifications:
         return cls(rpc, TOPIC, host, Agent(host, heard))
 
     @classmethod
-    def of_port_forwardings(cls, rpc: Rpc, hosts: Sequence[str], heard: Heard) -> Self:
-        """What all are told, heard once for these hosts."""
-        return cls(rpc, PORT_FORWARDINGS_TOPIC, hosts[0], PortForwardings(hosts, heard))
+    def of_resources(cls, rpc: Rpc, kind: Kind, host: str, heard: HeardOfResources) -> Self:
+        """What all are told of a kind. ``host``: any that no other listener to this kind has."""
+        return cls(rpc, kind.pushed_to, host, Resources(kind, heard))
 
     def start(self) -> None:
         """Have the queues of the host, and listen. Raises :class:`NeutronError`."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _ENDS = ("external", "internal")
@@ -21,7 +21,9 @@ def with_ranges(floating_ips: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def completed(floating_ips: Iterable[Mapping[str, Any]], found: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def completed(
+    floating_ips: Iterable[Mapping[str, Any]], found: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
     """The floating IPs, with their port forwardings as they were found where they were asked for: id of the floating IP ->
     port forwardings.
     """

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from .assembly import grouped
 from .errors import NeutronError
 from .port_forwardings import completed, with_ranges
+from .qos_policies import bandwidth_limits, policies_of, with_bandwidth_limits
+from .resources import DATA, NAME, NDP_PROXY, PORT_FORWARDING, QOS_POLICY, pulled
 from .router_data import OF_PORTS, routers_from_neutron
 from .rpc import RemoteError, Rpc, TimedOut
 
 TOPIC = "q-l3-plugin"
-# Of resources, which Neutron sends as versioned objects (``neutron/api/rpc/handlers/resources_rpc.py``).
-RESOURCES_TOPIC = "q-plugin"
-RESOURCE_VERSION = "1.3"  # of port forwardings, the first with ranges
-RESOURCE_DATA = "versioned_object.data"
 # As the agent: routers of one call, and how few they become before a call that gets no answer in time is an error.
 _LARGEST_CHUNK = 256
 _SMALLEST_CHUNK = 32
@@ -31,6 +30,13 @@ def routers_of_host(rpc: Rpc, host: str, router_ids: Collection[str] | None = No
 
     ``router_ids``: of these routers only. Raises :class:`NeutronError`.
     """
+    found = synced_routers(rpc, host, router_ids)
+    data: list[Router] | None = None if found is None else routers_from_neutron(_whole(rpc, found))
+    return data
+
+
+def synced_routers(rpc: Rpc, host: str, router_ids: Collection[str] | None = None) -> list[Router] | None:
+    """The same routers as the L3 plugin has them: of ranges of ports, NDP proxies and QoS policies, it names no details."""
     wanted = rpc.call(TOPIC, "1.9", "get_router_ids", host=host) if router_ids is None else sorted(router_ids)
     if router_ids is not None and not wanted:
         return []
@@ -56,25 +62,31 @@ def routers_of_host(rpc: Rpc, host: str, router_ids: Collection[str] | None = No
 
 
 def _sync_routers(rpc: Rpc, host: str, router_ids: Sequence[str]) -> list[Router]:
-    routers = rpc.call(TOPIC, "1.0", "sync_routers", host=host, router_ids=router_ids)
-    ids = [each for router in routers for each in with_ranges(router.get(OF_PORTS, ()))]
-    if ids:
-        found = _port_forwardings(rpc, ids)
-        routers = [{**router, OF_PORTS: completed(router.get(OF_PORTS, ()), found)} for router in routers]
-    data: list[Router] = routers_from_neutron(routers)
-    return data
+    routers: list[Router] = rpc.call(TOPIC, "1.0", "sync_routers", host=host, router_ids=router_ids)
+    return routers
 
 
-def _port_forwardings(rpc: Rpc, floating_ip_ids: Sequence[str]) -> dict[str, list[Router]]:
-    """Id of a floating IP -> its port forwardings."""
-    wanted = {"floatingip_id": list(floating_ip_ids)}
-    objects = rpc.call(
-        RESOURCES_TOPIC, "1.1", "bulk_pull", resource_type="PortForwarding", version=RESOURCE_VERSION, filter_kwargs=wanted
-    )  # fmt: skip
-    found: dict[str, list[Router]] = {floating_ip_id: [] for floating_ip_id in floating_ip_ids}
-    for each in objects:
-        found[each[RESOURCE_DATA]["floatingip_id"]].append(each[RESOURCE_DATA])
-    return found
+def _whole(rpc: Rpc, routers: Sequence[Router]) -> list[Router]:
+    """Routers with what the extensions of the L3 agent pull, each kind of all of them by one call."""
+    forwarding = with_ranges(floating_ip for router in routers for floating_ip in router.get(OF_PORTS, ()))
+    forwardings = grouped(pulled(rpc, PORT_FORWARDING, "floatingip_id", forwarding), "floatingip_id")
+    publishing = [router["id"] for router in routers if router.get("enable_ndp_proxy")]
+    proxies = grouped(pulled(rpc, NDP_PROXY, "router_id", publishing), "router_id")
+    policies = {policy_id for router in routers for policy_id in policies_of(router)}
+    limits = {
+        policy["id"]: bandwidth_limits(rule[DATA] for rule in policy["rules"] if rule[NAME] == "QosBandwidthLimitRule")
+        for policy in pulled(rpc, QOS_POLICY, "id", policies)
+    }
+    for policy_id in policies - limits.keys():
+        raise NeutronError(f"The QoS policy {policy_id} was deleted while Neutron was asked by the message bus: try again.")
+    ranges = {floating_ip_id: forwardings[floating_ip_id] for floating_ip_id in forwarding}
+    return [
+        {
+            **with_bandwidth_limits({**router, OF_PORTS: completed(router.get(OF_PORTS, ()), ranges)}, limits),
+            "ndp_proxies": proxies[router["id"]],
+        }
+        for router in routers
+    ]
 
 
 def external_network_id(rpc: Rpc) -> str | None:

@@ -19,7 +19,7 @@ description:
   - What is heard of a host until it is quiet is one event. While events are not taken, more is gathered for the next one.
   - It tells Neutron that the agents of the hosts are alive, as they do themselves, with the figures of their routers.
 requirements:
-  - oslo.messaging and netaddr (Python libraries) where ansible-rulebook runs
+  - oslo.messaging (Python library) where ansible-rulebook runs
 options:
   hosts:
     description: Names of the hosts, as Neutron has them. No L3 agent may run on them.
