@@ -16,12 +16,12 @@ import pytest
 from sandbox import Machine, Node
 from sandbox.engine import run_engine
 
-from ..routers import DB_BRIDGE, WEB_BRIDGE, limited_router
+from ..routers import DB_BRIDGE, WEB_BRIDGE, forwarding, limited_router, router
 from .traffic import PYTHON
 
 pytestmark = pytest.mark.firewall_driver("iptables")
 
-OUTSIDE, OWN, LIMITED, FREE = "203.0.113.1", "203.0.113.10", "203.0.113.20", "203.0.113.21"
+OUTSIDE, OWN, LIMITED, FREE, FORWARDED = "203.0.113.1", "203.0.113.10", "203.0.113.20", "203.0.113.21", "203.0.113.30"
 GATEWAY = "qg-aaaa0000-ex"
 PORT = "7779"
 SECONDS = "2.5"
@@ -78,9 +78,9 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as peer:
 )
 
 
-def kbps(client: Machine, address: str, way: str) -> int:
+def kbps(client: Machine, address: str, way: str, port: str = PORT) -> int:
     """How fast a client sends (``u``) or gets (``d``) data by TCP, in kbit/s."""
-    return int(client.run(PYTHON, "-c", _CLIENT, address, PORT, way).stdout)
+    return int(client.run(PYTHON, "-c", _CLIENT, address, port, way).stdout)
 
 
 def rules(limits: dict[tuple[str, str], int]) -> dict[str, list[dict[str, Any]]]:
@@ -100,8 +100,8 @@ class Lab:
     db: Machine
     plain: Machine
 
-    def converge(self, limits: dict[tuple[str, str], int]) -> list[str]:
-        result = run_engine(self.node, [limited_router(rules(limits))])
+    def converge(self, limits: dict[tuple[str, str], int], **changes: Any) -> list[str]:
+        result = run_engine(self.node, [limited_router(rules(limits), **changes)])
         assert "failed" not in result, result["msg"]
         actions: list[str] = result["routers"][0]["actions"]
         return actions
@@ -126,7 +126,7 @@ def lab(firewall_driver: str) -> Iterator[Lab]:
         for machine, bridge, router in ((lab.web, WEB_BRIDGE, 0), (lab.db, DB_BRIDGE, 1), (lab.plain, WEB_BRIDGE, 0)):
             node.run("ip", "link", "set", "dev", machine.device, "master", bridge)
             machine.run("ip", "route", "add", "default", "via", f"10.0.{router}.1")
-        for machine in (lab.outside, lab.web, lab.db):
+        for machine in (lab.outside, lab.web, lab.db, lab.plain):
             server = machine.start(PYTHON, "-c", _SERVER, PORT)
             assert server.stdout is not None
             assert server.stdout.readline() == "ready\n"
@@ -154,6 +154,17 @@ def test_what_leaves_by_source_nat_is_limited_by_the_gateways_address(lab: Lab) 
     lab.converge(RATES)
     assert kbps(lab.plain, OUTSIDE, "u") == is_about(RATES[OWN, "egress"])
     assert kbps(lab.plain, OUTSIDE, "d") == is_about(RATES[OWN, "ingress"])
+
+
+def test_what_comes_by_a_port_forwarding_is_limited_by_its_floating_ip(lab: Lab) -> None:
+    limits = {(FORWARDED, "egress"): 4000, (FORWARDED, "ingress"): 9000}
+    floating_ips = [*router()["floating_ips"], {"floating_ip_address": FORWARDED}]
+    to_plain = forwarding(80, int(PORT), internal_ip_address="10.0.0.7")
+    lab.converge(limits, floating_ips=floating_ips, port_forwardings=[to_plain])
+    sent, got = kbps(lab.outside, FORWARDED, "d", port="80"), kbps(lab.outside, FORWARDED, "u", port="80")
+    assert (sent, got) == (is_about(limits[FORWARDED, "egress"]), is_about(limits[FORWARDED, "ingress"]))
+    # What the machine itself begins leaves by the gateway's address.
+    assert min(kbps(lab.plain, OUTSIDE, "u"), kbps(lab.plain, OUTSIDE, "d")) > 100_000
 
 
 def test_another_floating_ip_is_not_limited_nor_is_what_stays_inside(lab: Lab) -> None:
