@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.reports import report_state
-from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import Selection, routers_of_hosts
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import Selection, agents, routers_of_agents
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_rpc import routers_of_host
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.rpc import Rpc
 from sandbox import Node, run_playbook
@@ -49,7 +49,8 @@ def measure_neutron(count: int) -> Iterator[Row]:
 
         def by_api() -> Answer:
             log = server.requests.read_text(encoding="utf-8")
-            (routers,) = routers_of_hosts(Api(cloud, timeout=_TIMEOUT), [_HOST], Selection())
+            api = Api(cloud, timeout=_TIMEOUT)
+            (routers,) = routers_of_agents(api, [_HOST], agents(api, [_HOST]), Selection())
             return len(routers or ()), server.requests.read_text(encoding="utf-8")[len(log) :].count(" GET ")
 
         def by_rpc() -> Answer:

@@ -18,7 +18,8 @@ from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
-    routers_of_hosts,
+    agents,
+    routers_of_agents,
     routers_selected,
 )
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_rpc import external_network_id, routers_of_host
@@ -38,7 +39,8 @@ TOKEN = "token-that-nobody-is-to-see"
 
 def asked(url: str, host: str, **options: Any) -> Any:
     """The routers of a host by the API."""
-    (routers,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": url}}, **options), [host], Selection())
+    api = Api({"auth_type": "none", "auth": {"endpoint": url}}, **options)
+    (routers,) = routers_of_agents(api, [host], agents(api, [host]), Selection())
     return routers
 
 

@@ -16,7 +16,8 @@ from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
-    routers_of_hosts,
+    agents,
+    routers_of_agents,
     routers_selected,
 )
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_rpc import routers_of_host
@@ -39,6 +40,11 @@ def api(server: NeutronServer) -> Api:
 def rpc(server: NeutronServer) -> Iterator[Rpc]:
     with Rpc(server.transport_url, timeout=20) as rpc:
         yield rpc
+
+
+def routers_of_hosts(api: Api, hosts: list[str], selection: Selection = ALL) -> list[Any]:
+    """As the lookup asks."""
+    return routers_of_agents(api, hosts, agents(api, hosts), selection)
 
 
 def by_id(routers: Any) -> dict[str, Any]:
@@ -150,7 +156,7 @@ def test_api_and_message_bus_give_the_same(cloud: Cloud, host: str, api: Api, rp
     for router in (rich, internal):
         cloud.network.create_port(network_id=rogue.id, device_owner="network:router_gateway", device_id=router.id)
 
-    (found,) = routers_of_hosts(api, [host.upper()], ALL)
+    (found,) = routers_of_hosts(api, [host.upper()])
     assert found is not None
     assert by_id(found).keys() == {rich.id, other.id, internal.id}
     assert by_id(found) == by_id(routers_of_host(rpc, host))
@@ -194,7 +200,7 @@ def test_address_scopes_and_helpers(cloud: Cloud, host: str, api: Api, rpc: Rpc)
     cloud.network.create_conntrack_helper(router, protocol="udp", port=69, helper="tftp")
     cloud.network.create_conntrack_helper(router, protocol="tcp", port=21, helper="ftp")
 
-    (found,) = routers_of_hosts(api, [host], ALL)
+    (found,) = routers_of_hosts(api, [host])
     assert found is not None
     assert by_id(found) == by_id(routers_of_host(rpc, host))
     ports = {(port["network_id"], ":" in port["addresses"][0]): port.get("address_scopes") for port in found[0]["interfaces"]}
@@ -210,12 +216,12 @@ def test_a_disabled_agent_has_no_routers(cloud: Cloud, host: str, api: Api, rpc:
     cloud.router("waits", "10.0.0.0/24", zone=host)
     (agent,) = cloud.network.agents(host=host)
     cloud.network.update_agent(agent, admin_state_up=False)
-    assert routers_of_hosts(api, [host], ALL) == [[]]
+    assert routers_of_hosts(api, [host]) == [[]]
     assert routers_of_host(rpc, host) == []
 
 
 def test_a_host_without_an_agent_is_told_from_one_without_routers(host: str, api: Api, rpc: Rpc) -> None:
-    assert routers_of_hosts(api, [host, "nobody"], ALL) == [[], None]
+    assert routers_of_hosts(api, [host, "nobody"]) == [[], None]
     assert routers_of_host(rpc, host) == []
     assert routers_of_host(rpc, "nobody") is None
     assert routers_of_host(rpc, "nobody", ["4ccc3b0e-1d0b-4b2c-9a2d-6d4bfa1f5a5e"]) is None
@@ -245,7 +251,7 @@ def test_more_routers_take_more_pages_and_no_more_requests(server: NeutronServer
         """How many requests it takes to get all; without those for the pages after the first."""
         paths: list[str] = []
         with Interposed(server.url, lambda path, _headers: paths.append(path)) as counted:
-            (found,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host], ALL)
+            (found,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host])
         assert found is not None and len(found) == routers
         return sum(pages or "marker=" not in path for path in paths)
 
@@ -275,7 +281,7 @@ def test_a_floating_ip_with_a_range_takes_a_request_or_all_of_them_one_call(
         cloud.port_forwarding(floating_ips[-1], cloud.port(network), **ports)
     paths: list[str] = []
     with Interposed(server.url, lambda path, _headers: paths.append(path)) as counted:
-        (by_api,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host], ALL)
+        (by_api,) = routers_of_hosts(Api({"auth_type": "none", "auth": {"endpoint": counted.url}}), [host])
     assert sorted(path.split("?")[0] for path in paths if "port_forwardings?" in path) == sorted(
         f"/v2.0/floatingips/{floating_ip.id}/port_forwardings" for floating_ip in floating_ips
     )

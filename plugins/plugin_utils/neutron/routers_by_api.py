@@ -70,15 +70,10 @@ def routers_selected(api: Api, selection: Selection) -> list[Router]:
     return [data[router["id"]] for router in listed if router["id"] in data]
 
 
-def routers_of_hosts(api: Api, hosts: Sequence[str], selection: Selection) -> list[list[Router] | None]:
-    """For each host, the router data of those routers that are scheduled to its L3 agent; None where Neutron knows none."""
-    return routers_of_agents(api, hosts, agents(api, hosts), selection)
-
-
 def routers_of_agents(
     api: Api, hosts: Sequence[str], known: Collection[Mapping[str, Any]], selection: Selection
 ) -> list[list[Router] | None]:
-    """The same, when Neutron has been asked for its agents."""
+    """For each host, the router data of those routers that are scheduled to its L3 agent; None where none is among the known."""
     scheduled = {agent["host"].lower(): _scheduled(api, agent, selection) for agent in known}
     data = _router_data(api, [router for routers in scheduled.values() for router in routers])
     for agent in known:
