@@ -140,6 +140,8 @@ MODPROBE = """#!/bin/sh
 case $* in
     "--show-depends nf_nat_ftp") echo builtin nf_nat_ftp;;
     --show-depends*) echo insmod /lib/modules/x.ko;;
+    "--dry-run nf_nat_sip"|nf_nat_sip) echo "modprobe: FATAL: Module nf_nat_sip not found" >&2; exit 1;;
+    --dry-run*) ;;
     *) echo "$*" >> /run/loaded;;
 esac
 """
@@ -165,6 +167,12 @@ def test_kernel_modules_of_helpers(prepared: Node, tmp_path: Path) -> None:
         prepared.run("mkdir", "/sys/module/nf_conntrack_tftp", "/sys/module/nf_nat_tftp")
         again = prepare(prepared, tmp_path, **helpers)
         assert (again.changed, len(tasks(again))) == ({"prepared": 0}, 3), again.output
+        more = {"network_node_conntrack_helpers": ["ftp", "tftp", "sip"]}
+        for arguments in (["--check"], []):  # the file and one of the two modules
+            lacking = prepare(prepared, tmp_path, *arguments, **more)
+            assert (lacking.status, lacking.changed) == (0, {"prepared": 2}), lacking.output
+            assert '"msg": "modprobe: FATAL: Module nf_nat_sip not found"' in lacking.output
+        assert prepared.file("/run/loaded").read_text().split()[3:] == ["nf_nat_ftp", "nf_conntrack_sip"]
         assert prepare(prepared, tmp_path).changed == {"prepared": 1}  # the file, without them
     finally:
         prepared.run("umount", program)
