@@ -109,16 +109,11 @@ def _read_port(fields: Fields, reading: Reading, device_name: Callable[[str], st
 
 
 def _read_address_scopes(port: Fields, reading: Reading) -> AddressScopes:
-    """Address family -> scope id. JSON can write the families as text only, and YAML takes them for numbers."""
+    """Address family -> scope id. Families that YAML takes for numbers come as text, as all keys of JSON are."""
     value = port.get("address_scopes")
     fields = Fields.of(value, port.path + ".address_scopes", reading.errors) if value is not None else None
     if fields is None:
         return ()
-    written: Dict[Any, Any] = fields.values
-    values = {str(key) if key in FAMILIES else key: scope for key, scope in written.items()}
-    if len(values) < len(fields.values):
-        port.wrong("address_scopes", "an address family stands there twice, as a number and as text")
-    fields = Fields(values, fields.path, reading.errors)
     scopes = [(family, fields.id(str(family))) for family in FAMILIES]
     fields.refuse_unknown()
     return tuple((family, scope) for family, scope in scopes if scope is not None)

@@ -239,7 +239,7 @@ def test_a_gateway_without_a_scope(lab: Lab) -> None:
 
 def test_a_connection_into_a_scope_that_becomes_another_ends(lab: Lab) -> None:
     together = data()
-    together["interfaces"][1]["address_scopes"] = PUBLIC
+    together["interfaces"][1]["address_scopes"] = {4: "public-4", 6: "public-6"}  # YAML takes them for numbers
     serve_echo(lab.machines["db"])
     lab.converge(together)
     try:
