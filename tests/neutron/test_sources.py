@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.api import Api
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.errors import NeutronError
+from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.reports import report_state
 from ansible_collections.netnode.l3.plugins.plugin_utils.neutron.routers_by_api import (
     Selection,
     agents,
@@ -210,6 +211,17 @@ def test_address_scopes_and_helpers(cloud: Cloud, host: str, api: Api, rpc: Rpc)
         {"protocol": "tcp", "port": 21, "helper": "ftp"},
         {"protocol": "udp", "port": 69, "helper": "tftp"},
     ]
+
+
+def test_a_router_that_no_agent_could_get_gets_one_by_its_next_change(
+    server: NeutronServer, cloud: Cloud, host: str, api: Api, rpc: Rpc
+) -> None:
+    server.make_dead(host)
+    router, _networks = cloud.router("waits for an agent", "10.0.0.0/24", zone=host)
+    report_state(rpc, host, {}, availability_zone=host)
+    assert routers_of_hosts(api, [host]) == [[]]
+    cloud.network.update_router(router, description="any")
+    assert by_id(routers_of_hosts(api, [host])[0]).keys() == {router.id}
 
 
 def test_a_disabled_agent_has_no_routers(cloud: Cloud, host: str, api: Api, rpc: Rpc) -> None:
