@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from .apply import Outcome, executing_own, wait_until_gone
 from .apply_jointly import Jointly
-from .errors import UNFORESEEN, Refused, in_words
+from .errors import UNFORESEEN, MissingCommand, Refused, in_words
 from .firewall import DRIVERS
 from .host import haproxy
 from .host.cancellation import refuse_to_begin
 from .host.command import is_there, require
 from .host.progress import Progress
 from .host.rights import lacking
-from .operations import Announce, Ip
+from .operations import Announce, Ip, Tc
 from .options import Options
+from .plan_bandwidth import shapes
 from .plan_node import Change, NodePlan
 from .services.metadata_proxy import MetadataProxy, Upstream
 
@@ -85,6 +86,24 @@ def warn_of_rights(plan: NodePlan, options: Options) -> None:
     planned = (step for change in plan.changes for step in change.plan.own)
     if options.send_arp_for_ha and any(isinstance(step, Announce) for step in planned) and lacking("CAP_NET_RAW"):
         plan.warnings.append("The run lacks CAP_NET_RAW: no address is announced.")
+
+
+def leave_out_limits(plan: NodePlan) -> None:
+    """On a node that lacks the command for bandwidth limits, plan the rest of the routers, which need it not."""
+    if any(isinstance(step, Tc) for change in plan.changes for step in change.plan.own):
+        try:
+            require(["tc"])
+        except MissingCommand as problem:
+            plan.changes[:] = [_without_limits(change, str(problem)) for change in plan.changes]
+
+
+def _without_limits(change: Change, problem: str) -> Change:
+    own = tuple(step for step in change.plan.own if not shapes(step))
+    if len(own) == len(change.plan.own):
+        return change
+    after = replace(change.after, shaping=change.before.shaping)
+    problems = (*change.plan.problems, problem)
+    return replace(change, plan=replace(change.plan, own=own, problems=problems, after=after), after=after)
 
 
 @dataclass(frozen=True)

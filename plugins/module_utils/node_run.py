@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from .converge import converge, observe_proxy, predict, require_node, warn_of_rights
+from .converge import converge, leave_out_limits, observe_proxy, predict, require_node, warn_of_rights
 from .gather import gather_router
 from .host.guard import Guard
 from .host.known_rules import KnownRules
@@ -79,6 +79,7 @@ def _planned(
     known_rules = KnownRules.on_node()
     observer = Observer(driver, known_rules, proxy.sockets, thorough=thorough, progress=progress, lost_too=not data)
     plan = plan_node(data, state, options, driver, proxy, observer)
+    leave_out_limits(plan)
     warn_of_rights(plan, options)
     if progress is not None:
         known_rules.save(everything=state == "overridden")

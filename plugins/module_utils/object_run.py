@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
-from .converge import converge, observe_proxy, predict, require_node, warn_of_rights
+from .converge import converge, leave_out_limits, observe_proxy, predict, require_node, warn_of_rights
 from .errors import MissingObject, NotRouterData, Refused
 from .gather import gather_router
 from .host.known_rules import KnownRules
@@ -127,6 +127,7 @@ def _run(
         data, state = ([edited.router], "replaced") if edited.router is not None else ([{"id": router_id}], "deleted")
         proxy = observe_proxy(options)
         plan = plan_node(data, state, options, driver, proxy, Observer(driver, KnownRules({}), proxy.sockets))
+        leave_out_limits(plan)
         warn_of_rights(plan, options)
         result = node_result(plan, predict(plan) if check_mode else converge(plan, options, Progress()), driver, diff)
     return _of_one(result, edited.path)

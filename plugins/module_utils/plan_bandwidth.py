@@ -78,6 +78,11 @@ def bandwidth_operations(
     return operations
 
 
+def shapes(operation: Operation) -> bool:
+    """Whether it is one of these."""
+    return isinstance(operation, Tc) or (isinstance(operation, Ip) and IFB in operation.line.split())
+
+
 def _of_direction(namespace: Optional[str], direction: str, device: str, want: Shaping, have: Shaping) -> Iterator[Operation]:
     wanted = _by_address(want, direction)
     present = _by_address(have, direction)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Node
+from sandbox import MetadataServer, Node
 from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
@@ -127,7 +127,13 @@ def test_queues_of_internal_devices_are_not_ours(node: Node) -> None:
 
 def test_without_the_command_the_rest_of_the_router_is_made(node: Node) -> None:
     node.run("mount", "--bind", "/dev/null", node.run("readlink", "-f", "/usr/sbin/tc").stdout.strip())
-    done = run_engine(node, [limited_router(LIMITS), small_router(1)])
+    data = [limited_router(LIMITS), small_router(1)]
+    MetadataServer(node, "/var/lib/neutron/metadata_proxy")
+    options = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
+    predicted, done = (run_engine(node, data, check=check, diff=True, **options) for check in (True, False))
+    assert [predicted[key] for key in ("msg", "routers", "diff")] == [done[key] for key in ("msg", "routers", "diff")]
+    again = run_engine(node, data, **options)
+    assert (again["changed"], again["routers"][0]["error"]) == (False, done["routers"][0]["error"])
     assert done["msg"].endswith(
         "router r1: The node lacks the command tc: install the package iproute2, or run the role netnode.l3.network_node first."
     )
