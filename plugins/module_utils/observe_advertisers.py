@@ -37,7 +37,10 @@ def _advertiser(router_id: str, pid: Optional[int]) -> Advertiser:
 def _missing() -> Optional[str]:
     """Why no radvd can be started, in a sentence."""
     if not is_there(radvd.COMMAND):
-        return "The node lacks the command radvd, which sends router advertisements: install the package %s." % PACKAGES["radvd"]
+        return (
+            "The node lacks the command radvd, which sends router advertisements: install the package %s, or run the role "
+            "netnode.l3.network_node with network_node_router_advertisements: true." % PACKAGES["radvd"]
+        )
     if not radvd.has_user():
         return "The node lacks the user radvd, whom the process that sends router advertisements is to be: make one."
     lacks = lacking("CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID")

@@ -279,7 +279,10 @@ def test_a_device_that_is_made_anew_is_advertised_on(node: Node) -> None:
 def test_the_rest_of_a_router_is_made_where_radvd_is_missing(node: Node) -> None:
     node.run("mount", "--bind", "/dev/null", node.run("/bin/sh", "-c", "PATH=$PATH:/usr/sbin command -v radvd").stdout.strip())
     result = run_engine(node, [advertising(router()), small_router(1)])
-    told = "The node lacks the command radvd, which sends router advertisements: install the package radvd."
+    told = (
+        "The node lacks the command radvd, which sends router advertisements: install the package radvd, or run the role "
+        "netnode.l3.network_node with network_node_router_advertisements: true."
+    )
     assert [entry.get("error") for entry in result["routers"]] == [told, None]
     outside = Machine(node, "outside", "br-ex", ["203.0.113.1/24"])
     machine = Machine(node, "vm", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
