@@ -34,6 +34,7 @@ from .operations import (
     Tc,
 )
 from .plan import RouterPlan
+from .plan_bandwidth import shapes
 from .plan_policy_rules import describe_policy_rule
 from .port_forwardings import Destinations
 from .state import INET
@@ -79,11 +80,12 @@ class Outcome:
                     _execute_batch(command, group) if command else _execute_each(group)
             except _Failed as failure:
                 self.note(group[: failure.done])
-                failed = group[failure.done]
+                failed, rest = group[failure.done], operations[begun - len(group) + failure.done + 1 :]
                 if isinstance(failed, ChangeRules) and failed.trouble:
-                    told = "%s: %s" % (failed.trouble, failure)
-                    self.trouble = told if self.trouble is None else "%s; %s" % (self.trouble, told)
-                    self.execute(operations[begun - len(group) + failure.done + 1 :])
+                    self._go_on("%s: %s" % (failed.trouble, failure), rest)
+                    return
+                if shapes(failed):  # nothing else needs what the kernel may lack for it
+                    self._go_on(str(failure), [operation for operation in rest if not shapes(operation)])
                     return
                 self.error = str(failure)
                 break
@@ -94,6 +96,10 @@ class Outcome:
                 self.error = "A step may or may not have taken effect, and the next run goes on from there: " + in_words(error)
                 return
             self.note(group)
+
+    def _go_on(self, trouble: str, operations: Iterable[Operation]) -> None:
+        self.trouble = trouble if self.trouble is None else "%s; %s" % (self.trouble, trouble)
+        self.execute(operations)
 
     def note(self, done: Iterable[Operation]) -> None:
         """Operations took effect."""

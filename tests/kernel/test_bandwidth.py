@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import MetadataServer, Node
+from sandbox import Machine, MetadataServer, Node
 from sandbox.engine import run_engine, run_object
 
 from ..kernel_state import differences, snapshot
-from ..routers import forwarding, limited_router, router, small_router
+from ..routers import WEB_BRIDGE, forwarding, limited_router, router, small_router
 
 GATEWAY = "qg-aaaa0000-ex"
 LIMITED, OTHER, OWN = "203.0.113.20", "203.0.113.21", "203.0.113.10"
@@ -139,6 +139,21 @@ def test_without_the_command_the_rest_of_the_router_is_made(node: Node) -> None:
     )
     assert "203.0.113.20" in inside(node, "ip address; ip route")
     assert "203.0.113.1" in inside(node, "ip route show default")
+
+
+def test_where_the_kernel_lacks_something_the_rest_of_the_router_is_made(node: Node) -> None:
+    MetadataServer(node, "/var/lib/neutron/metadata_proxy")
+    refusing = "#!/bin/sh\necho 'Error: Specified qdisc kind is unknown.' >&2\nexit 1\n"
+    node.run("install", "-m", "0755", "/dev/stdin", "/run/tc", text=refusing)
+    node.run("mount", "--bind", "/run/tc", node.run("readlink", "-f", "/usr/sbin/tc").stdout.strip())
+    options = {"metadata_upstream": "unix:/var/lib/neutron/metadata_proxy"}
+    done = run_engine(node, [limited_router(LIMITS)], **options)["routers"][0]
+    assert done["error"].endswith("Error: Specified qdisc kind is unknown.")
+    assert done["actions"][-1] == "metadata proxy listens for router r1"
+    web = Machine(node, "web", WEB_BRIDGE, ["10.0.0.7/24"], [("default", "10.0.0.1")])
+    assert '"r1"' in web.run("curl", "--silent", "--max-time", "20", "http://169.254.169.254/").stdout
+    again = run_engine(node, [limited_router(LIMITS)], **options)
+    assert (again["changed"], again["routers"][0]["error"]) == (False, done["error"])
 
 
 def test_modules_of_single_objects_keep_limits(node: Node) -> None:
