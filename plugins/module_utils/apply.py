@@ -80,15 +80,13 @@ class Outcome:
                     _execute_batch(command, group) if command else _execute_each(group)
             except _Failed as failure:
                 self.note(group[: failure.done])
-                failed, rest = group[failure.done], operations[begun - len(group) + failure.done + 1 :]
-                if isinstance(failed, ChangeRules) and failed.trouble:
-                    self._go_on("%s: %s" % (failed.trouble, failure), rest)
-                    return
-                if shapes(failed):  # nothing else needs what the kernel may lack for it
-                    self._go_on(str(failure), [operation for operation in rest if not shapes(operation)])
-                    return
-                self.error = str(failure)
-                break
+                failed = group[failure.done]
+                rest = _without(failed, operations[begun - len(group) + failure.done + 1 :])
+                if rest is None:
+                    self.error = str(failure)
+                    break
+                self._go_on(_told(failed, failure), rest)
+                return
             except (netns.DeadNamespace, netns.Inaccessible) as error:
                 self.error = str(error)
                 return
@@ -113,6 +111,19 @@ class Outcome:
             for operation in planned
             if self.error is None or any(a.startswith(operation.added) for a in self.actions)
         ]
+
+
+def _without(failed: Operation, others: Sequence[Operation]) -> Optional[List[Operation]]:
+    """What goes on without an operation that failed, as it does not need what the kernel or the node may lack; None: nothing."""
+    if shapes(failed):
+        return [operation for operation in others if not shapes(operation)]
+    if isinstance(failed, Advertise) or (isinstance(failed, ChangeRules) and failed.trouble):
+        return list(others)
+    return None
+
+
+def _told(failed: Operation, failure: _Failed) -> str:
+    return "%s: %s" % (failed.trouble, failure) if isinstance(failed, ChangeRules) else str(failure)
 
 
 def _execute_batch(command: str, group: Sequence[Operation]) -> None:

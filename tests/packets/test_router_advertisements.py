@@ -16,7 +16,7 @@ from sandbox import Machine, MetadataServer, Node
 from sandbox.engine import run_confirm, run_engine, run_object
 
 from ..kernel_state import differences, snapshot
-from ..routers import DB_BRIDGE, WEB_BRIDGE, WEB_SUBNET, advertising, router, small_router
+from ..routers import DB_BRIDGE, WEB_BRIDGE, WEB_SUBNET, advertising, limited_router, router, small_router
 from .advertisements import Listener
 
 pytestmark = pytest.mark.firewall_driver("iptables")
@@ -297,6 +297,21 @@ cp /run/netnode-l3/radvd-r1.conf /var/lib/neutron/ra/r1.radvd.conf
 exec ip netns exec qrouter-r1 radvd -C /var/lib/neutron/ra/r1.radvd.conf -p /var/lib/neutron/external/pids/r1.pid.radvd \
     -m syslog -u nobody
 """
+
+
+def test_the_rest_of_a_router_is_made_where_radvd_refuses(node: Node) -> None:
+    refusing = "#!/bin/sh\necho 'not today' >&2\nexit 1\n"
+    node.run("install", "-m", "0755", "/dev/stdin", "/run/radvd", text=refusing)
+    node.run("mount", "--bind", "/run/radvd", node.run("readlink", "-f", "/usr/sbin/radvd").stdout.strip())
+    MetadataServer(node, SOCKET)
+    limits = {"203.0.113.20": [{"direction": "egress", "max_kbps": 1000}]}
+    done = run_engine(node, [advertising(limited_router(limits))], metadata_upstream=f"unix:{SOCKET}")
+    (made,) = done["routers"]
+    assert "not today" in made["error"]
+    assert made["actions"][-2:] == [
+        "egress of 203.0.113.20 limited to 1000 kbit/s with bursts of 800 kbit",
+        "metadata proxy listens for router r1",
+    ]
 
 
 @pytest.mark.parametrize("asking", [True, False])
