@@ -10,7 +10,7 @@ import json
 import subprocess
 from collections.abc import Callable, Sequence
 
-from .node import Node
+from .node import RunningNode
 
 # Answers every connection with the address that it came from: what NAT made of the sender.
 _WHOAMI = """
@@ -40,7 +40,7 @@ class Machine:
 
     def __init__(
         self,
-        node: Node,
+        node: RunningNode,
         name: str,
         bridge: str | Callable[[Machine], object],
         addresses: Sequence[str],

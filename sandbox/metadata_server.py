@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .node import Node
+    from .node import RunningNode
 
 SLOW = "/slow"
 _PIECES, _PAUSE = 9, 0.25
@@ -31,7 +31,7 @@ class MetadataServer:
     The body of what is asked below ``SLOW`` takes two seconds.
     """
 
-    def __init__(self, node: Node, path: str) -> None:
+    def __init__(self, node: RunningNode, path: str) -> None:
         self.node = node
         self.path = path
         self._server = node.start("/usr/bin/python3", "-I", __file__, path)

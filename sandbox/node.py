@@ -30,36 +30,13 @@ exec env --ignore-signal=CHLD cat
 """
 
 
-class Node:
-    """A sandboxed node; a context manager. Its processes and namespaces end with it, or with this process."""
+class RunningNode:
+    """A sandboxed node that somebody holds, by its name and the pid of its first process."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pid: int) -> None:
         self.name = name
-        rootless = [] if os.geteuid() == 0 else ["--map-root-user"]
-        command = ["unshare", *rootless, "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._holder = subprocess.Popen(
-            [*command, "/bin/sh", "-c", _SETUP, "sh", name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self._holder.stdout is not None and self._holder.stderr is not None
-        if self._holder.stdout.readline() != "ready\n":
-            raise RuntimeError(f"cannot make the sandboxed node {name}: {self._holder.stderr.read()}")
-        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text(encoding="ascii")
-        self.pid = int(children.split()[0])
-        self.entering = nsenter(self.pid)
-        # Whatever enters must find the node's own files, not the host's.
-        self.run("test", "-d", "/run/overlay")
-
-    def __enter__(self) -> Node:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End the node, with every process and namespace in it."""
-        self._holder.kill()
-        self._holder.communicate()
+        self.pid = pid
+        self.entering = nsenter(pid)
 
     def run(
         self, *command: str, check: bool = True, text: str | None = None, timeout: float = 60
@@ -94,6 +71,36 @@ class Node:
     def file(self, path: str) -> Path:
         """The node's file, as this process reaches it."""
         return Path(f"/proc/{self.pid}/root{path}")
+
+
+class Node(RunningNode):
+    """A sandboxed node; a context manager. Its processes and namespaces end with it, or with this process."""
+
+    def __init__(self, name: str) -> None:
+        rootless = [] if os.geteuid() == 0 else ["--map-root-user"]
+        command = ["unshare", *rootless, "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._holder = subprocess.Popen(
+            [*command, "/bin/sh", "-c", _SETUP, "sh", name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._holder.stdout is not None and self._holder.stderr is not None
+        if self._holder.stdout.readline() != "ready\n":
+            raise RuntimeError(f"cannot make the sandboxed node {name}: {self._holder.stderr.read()}")
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text(encoding="ascii")
+        super().__init__(name, int(children.split()[0]))
+        # Whatever enters must find the node's own files, not the host's.
+        self.run("test", "-d", "/run/overlay")
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the node, with every process and namespace in it."""
+        self._holder.kill()
+        self._holder.communicate()
 
 
 def nsenter(pid: int) -> Sequence[str]:

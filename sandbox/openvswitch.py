@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from .machine import Machine
-from .node import Node
+from .node import RunningNode
 
 _DIRECTORY = "/run/openvswitch"
 _DATABASE, _SOCKET = f"{_DIRECTORY}/conf.db", f"{_DIRECTORY}/db.sock"
@@ -22,7 +22,7 @@ _ARGUMENTS = {DATABASE_SERVER: (_DATABASE, f"--remote=punix:{_SOCKET}"), SWITCH:
 class OpenVSwitch:
     """Open vSwitch on a node, running and without bridges. It ends with the node at the latest."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: RunningNode) -> None:
         self.node = node
         node.run("mkdir", "-p", _DIRECTORY)
         node.run("ovsdb-tool", "create", _DATABASE, _SCHEMA)
