@@ -1,10 +1,11 @@
 # The targets set up what they need by themselves.
-.PHONY: help venv neutron rulebook demo demo-neutron test fuzz any-state lint sanity bench bench-full bare-machine clean
+.PHONY: help venv neutron rulebook demo demo-neutron test molecule fuzz any-state lint sanity bench bench-full bare-machine clean
 
 help:
 	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
 	@echo "make demo-neutron  have a sandboxed node follow a real Neutron server"
 	@echo "make test    pass every check and test"
+	@echo "make molecule  run the Molecule scenarios on sandboxed nodes"
 	@echo "make fuzz    feed the engine's parsers with random input, for a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
 	@echo "make any-state  take nodes through thousands of new random states (WALKS=500)"
@@ -31,6 +32,12 @@ rulebook: venv
 # What fails beside others, on a machine that is too busy to keep its times, is tried once more alone; both are printed.
 test: lint sanity neutron rulebook
 	.venv/bin/python -m pytest -n auto || .venv/bin/python -m pytest --last-failed --last-failed-no-failures none
+
+# Removing the directory ends the nodes of a run before it that was killed.
+molecule: venv
+	rm -rf .cache/molecule
+	PATH="$(CURDIR)/.venv/bin:$$PATH" MOLECULE_EPHEMERAL_DIRECTORY="$(CURDIR)/.cache/molecule" \
+		.venv/bin/molecule test --all --no-command-borders
 
 FUZZ_SECONDS = 60
 fuzz: venv
