@@ -28,21 +28,26 @@ def snapshot(node: Node, namespaces: str = "*") -> dict[str, object]:
     while True:
         text = node.run("/bin/sh", "-c", _READ, "sh", namespaces, *_SYSCTLS).stdout
         blocks = [block.split("\x02") for block in text.split("\x01")[1:]]
-        if time.monotonic() > deadline or not any(_is_settling(links) for _name, links, *_parts in blocks):
+        if time.monotonic() > deadline or not any(_is_settling(links, routes) for _name, links, routes, *_parts in blocks):
             return {name: _namespace(*parts) for name, *parts in blocks}
         time.sleep(0.05)
 
 
-def _is_settling(links: str) -> bool:
-    """Whether the kernel still looks if somebody else has an IPv6 address: it makes some routes only then. Or has not told yet
-    that the other end of a device is up again.
+def _is_settling(links: str, routes: str) -> bool:
+    """Whether the kernel has still to make the routes of an IPv6 address, which it does later, by itself. Or has not told yet that
+    the other end of a device is up again.
     """
     return any(
-        "NO-CARRIER" in link["flags"]
-        or any(address.get("tentative") and not address.get("dadfailed") for address in link.get("addr_info", ()))
+        "NO-CARRIER" in link["flags"] or any(_waits(address, routes) for address in link.get("addr_info", ()))
         for link in json.loads(links)
         if "LOWER_UP" in link.get("flags", ())
     )
+
+
+def _waits(address: dict[str, object], routes: str) -> bool:
+    if address.get("family") != "inet6" or address.get("dadfailed"):
+        return False
+    return bool(address.get("tentative")) or f"local {address['local']} " not in routes
 
 
 # One process enters the node and reads all of it: \001 begins a namespace, \002 a part.

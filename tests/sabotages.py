@@ -287,6 +287,7 @@ DEVICES = {
         f"sysctl net.ipv6.conf.{GATEWAY}.accept_ra set to 0",
         f"sysctl net.ipv6.conf.{GATEWAY}.proxy_ndp set to 1",
         f"sysctl net.ipv6.conf.{GATEWAY}.accept_dad set to 0",
+        f"sysctl net.ipv6.conf.{GATEWAY}.addr_gen_mode set to 0",
         f"sysctl net.ipv6.conf.{GATEWAY}.disable_ipv6 set to 0",
         f"address 2001:db8:e::10/64 added to {GATEWAY}",
         f"route ::/0 via 2001:db8:e::1 dev {GATEWAY} added",
@@ -438,6 +439,7 @@ SYSCTLS = {
     "promote_secondaries changed": sysctl("net.ipv4.conf.all.promote_secondaries", 0, 1),
     "be_liberal changed": sysctl("net.netfilter.nf_conntrack_tcp_be_liberal", 0, 1),
     "router advertisements accepted": sysctl(f"net.ipv6.conf.{GATEWAY}.accept_ra", 1, 0),
+    "no link-local address": sysctl(f"net.ipv6.conf.{WEB}.addr_gen_mode", 1, 0),
     "duplicate address detection turned on": sysctl(f"net.ipv6.conf.{WEB}.accept_dad", 1, 0),
     "IPv6 turned on where nobody asked for it": sysctl(f"net.ipv6.conf.{DB}.disable_ipv6", 0, 1),
     "IPv6 turned off": inside(

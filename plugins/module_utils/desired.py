@@ -40,6 +40,7 @@ from .services.router_advertisements import configuration
 from .state import (
     ACCEPT_DAD,
     ACCEPT_RA,
+    ADDR_GEN_MODE,
     DEFAULT_METRIC,
     DISABLE_IPV6,
     IPV4,
@@ -165,7 +166,7 @@ def desired_state(router: Router, options: Options, driver: InterfaceDriver) -> 
         sysctls[PROXY_NDP % external_device_name(router.gateway.id)] = "1"
     # While the kernel looks for the link-local address elsewhere, a router can ask for no neighbour and answers nobody who has
     # it for a next hop; and one that finds it there, on the node from which it moves, does not get it at all.
-    sysctls.update({ACCEPT_DAD % name: "0" for name in devices if name in speaking})
+    sysctls.update({key % name: "0" for name in devices if name in speaking for key in (ACCEPT_DAD, ADDR_GEN_MODE)})
     sysctls.update({DISABLE_IPV6 % name: "0" if name in speaking else "1" for name in devices})
     state = RouterState(
         namespace=True,

@@ -34,6 +34,7 @@ from .state import (
     ABSENT,
     ACCEPT_DAD,
     ACCEPT_RA,
+    ADDR_GEN_MODE,
     DISABLE_IPV6,
     IPV4,
     IPV6,
@@ -314,7 +315,7 @@ def _speaking(devices: Iterable[str], network: rtnetlink.Network, desired: Optio
 
 def _sysctls(devices: Mapping[str, Device], place: Place, speaking: Iterable[str]) -> Iterable[str]:
     """Keys of the kernel parameters that are ours. ``speaking``: the devices with IPv6."""
-    yield from (ACCEPT_DAD % name for name in speaking)
+    yield from (key % name for name in speaking for key in (ACCEPT_DAD, ADDR_GEN_MODE))
     yield from (ACCEPT_RA % name for name in devices if name.startswith(EXTERNAL_PREFIX))
     yield from (DISABLE_IPV6 % name for name in devices)
     if place.namespace is not None:

@@ -28,10 +28,11 @@ LINK_LOCAL = "fe80::"  # of an address to announce: the link-local ones of the d
 DEFAULT_METRIC = {IPV4: 0, IPV6: 1024}  # what the kernel fills in for a route without a metric
 
 # The kernel parameters of a device that are ours: of the gateway's whether it takes router advertisements, and of each
-# whether it speaks IPv6 at all; of those that do, whether the link-local address is looked for elsewhere first. Whether it
-# answers for others is among the parameters only where it does.
+# whether it speaks IPv6 at all; of those that do, whether there is a link-local address, and whether it is looked for elsewhere
+# first. Whether it answers for others is among the parameters only where it does.
 ACCEPT_RA = "net/ipv6/conf/%s/accept_ra"
 ACCEPT_DAD = "net/ipv6/conf/%s/accept_dad"
+ADDR_GEN_MODE = "net/ipv6/conf/%s/addr_gen_mode"
 DISABLE_IPV6 = "net/ipv6/conf/%s/disable_ipv6"
 PROXY_NDP = "net/ipv6/conf/%s/proxy_ndp"
 

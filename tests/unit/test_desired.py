@@ -19,7 +19,8 @@ from ..routers import router
 from .engine_objects import desired
 
 GATEWAY, WEB, DB = "qg-aaaa0000-ex", "qr-bbbb0000-we", "qr-cccc0000-db"
-ACCEPT_RA, DISABLE_IPV6, ACCEPT_DAD = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in ("accept_ra", "disable_ipv6", "accept_dad"))
+KEYS = ("accept_ra", "disable_ipv6", "accept_dad", "addr_gen_mode")
+ACCEPT_RA, DISABLE_IPV6, ACCEPT_DAD, ADDR_GEN_MODE = (f"net/ipv6/conf/{GATEWAY}/{key}" for key in KEYS)
 
 
 def with_gateway(**changes: Any) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_floating_ips_are_addresses_of_the_gateway_when_installed() -> None:
 
 def test_sysctls_of_a_router_without_gateway() -> None:
     of_devices = {f"net/ipv6/conf/{WEB}/disable_ipv6": "0", f"net/ipv6/conf/{DB}/disable_ipv6": "1"}
-    of_devices[f"net/ipv6/conf/{WEB}/accept_dad"] = "0"
+    of_devices.update({f"net/ipv6/conf/{WEB}/{key}": "0" for key in ("accept_dad", "addr_gen_mode")})
     assert desired(router(gateway=None)).state.sysctls == {**NAMESPACE_SYSCTLS, **of_devices}
     assert NAMESPACE_SYSCTLS == {
         "net/ipv4/ip_forward": "1",
@@ -102,8 +103,8 @@ def test_sysctls_of_a_router_without_gateway() -> None:
 
 NO_IPV6 = {"interfaces": router()["interfaces"][1:]}
 TOLD_TO_TAKE, NOT_TO_TAKE, SILENT = (
-    {ACCEPT_RA: "2", ACCEPT_DAD: "0", DISABLE_IPV6: "0"},
-    {ACCEPT_RA: "0", ACCEPT_DAD: "0", DISABLE_IPV6: "0"},
+    {ACCEPT_RA: "2", ACCEPT_DAD: "0", ADDR_GEN_MODE: "0", DISABLE_IPV6: "0"},
+    {ACCEPT_RA: "0", ACCEPT_DAD: "0", ADDR_GEN_MODE: "0", DISABLE_IPV6: "0"},
     {ACCEPT_RA: "0", DISABLE_IPV6: "1"},
 )
 

@@ -194,6 +194,7 @@ def test_link_local_addresses_are_announced_where_ipv6_begins() -> None:
     before, after = with_addresses(1, "10.0.1.1/24"), with_addresses(1, "10.0.1.1/24", "2001:db8:2::1/64")
     assert steps(plan(after, converged(before))) == [
         f"sysctl net/ipv6/conf/{DB}/accept_dad 0",
+        f"sysctl net/ipv6/conf/{DB}/addr_gen_mode 0",
         f"sysctl net/ipv6/conf/{DB}/disable_ipv6 0",
         f"address add 2001:db8:2::1/64 nodad dev {DB}",
         f"announce 2001:db8:2::1 {DB}",

@@ -13,7 +13,13 @@ import pytest
 
 from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import InterfaceDriver
 from ansible_collections.netnode.l3.plugins.module_utils.plan import RouterPlan
-from ansible_collections.netnode.l3.plugins.module_utils.state import ACCEPT_DAD, ACCEPT_RA, DISABLE_IPV6, RouterState
+from ansible_collections.netnode.l3.plugins.module_utils.state import (
+    ACCEPT_DAD,
+    ACCEPT_RA,
+    ADDR_GEN_MODE,
+    DISABLE_IPV6,
+    RouterState,
+)
 
 from ..routers import router
 from .engine_objects import converged, desired, is_empty, node, ovs_driver, planner, steps
@@ -39,7 +45,7 @@ def test_kernel_parameters_are_of_its_devices_and_bridges_alone() -> None:
     for bridge in ("br-ex", "brqweb-network", "brqdb-network"):
         expected[f"net/ipv4/conf/{bridge}/arp_ignore"] = "1"
     of_ipv6 = {DISABLE_IPV6 % GATEWAY: "0", DISABLE_IPV6 % WEB: "0", DISABLE_IPV6 % DB: "1"}
-    of_ipv6.update({ACCEPT_DAD % GATEWAY: "0", ACCEPT_DAD % WEB: "0"})
+    of_ipv6.update({key % device: "0" for key in (ACCEPT_DAD, ADDR_GEN_MODE) for device in (GATEWAY, WEB)})
     assert STATE.sysctls == {**expected, **of_ipv6, ACCEPT_RA % GATEWAY: "0"}
 
 
