@@ -34,8 +34,8 @@ def snapshot(node: Node, namespaces: str = "*") -> dict[str, object]:
 
 
 def _is_settling(links: str, routes: str) -> bool:
-    """Whether the kernel has still to make the routes of an IPv6 address, which it does later, by itself. Or has not told yet that
-    the other end of a device is up again.
+    """Whether the kernel has still to make the routes of an IPv6 address, which it does later, by itself. Or has not told yet
+    that the other end of a device is up again.
     """
     return any(
         "NO-CARRIER" in link["flags"] or any(_waits(address, routes) for address in link.get("addr_info", ()))
