@@ -45,7 +45,7 @@ def read_rules(of_node: bool) -> RulesRead:
     foreign += ["table %s %s" % table for table in sorted(tables) if table != OURS and not _is_of_iptables(table)]
     return RulesRead(
         {**firewall, **{family: rules.ours for family, rules in saved.items()}},
-        frozenset((f, name) for f, rules in saved.items() if iptables.variant(f) == iptables.NFT for name in rules.own_tables),
+        frozenset((f, name) for f, rules in saved.items() if iptables.keeps_to_nf_tables(f) for name in rules.own_tables),
         tuple(foreign),
     )
 
@@ -58,15 +58,14 @@ def are_as_wanted(want: RuleSets, rules: RulesRead) -> bool:
 
 def _has_rules(family: int, tables: FrozenSet[nftables.Table]) -> bool:
     """Whether there can be anything that the commands of iptables would show."""
-    variant = iptables.variant(family)
-    if variant == iptables.LEGACY:
-        return iptables.legacy_tables(family)
-    return variant is not None and any(table.family == _FAMILIES[family] and _is_of_iptables(table) for table in tables)
+    if not iptables.keeps_to_nf_tables(family):
+        return iptables.is_there(family)
+    return any(table.family == _FAMILIES[family] and _is_of_iptables(table) for table in tables)
 
 
 def _is_of_iptables(table: nftables.Table) -> bool:
     family = next((family for family, name in _FAMILIES.items() if name == table.family), None)
-    return family is not None and table.name in iptables.TABLES and iptables.variant(family) == iptables.NFT
+    return family is not None and table.name in iptables.TABLES and iptables.is_there(family)
 
 
 def _without_policies(tables: Tables) -> Tables:

@@ -14,33 +14,24 @@ from ..state import IPV4, IPV6
 from .command import ENVIRONMENT, run
 
 _PREFIX = {IPV4: "iptables", IPV6: "ip6tables"}
-NFT, LEGACY = "nft", "legacy"
 _MULTI_NFT = "xtables-nft-multi"  # the program behind the commands of the nft variant
 TABLES = frozenset(["filter", "nat", "mangle", "raw", "security"])
-_LEGACY_TABLES = {IPV4: "/proc/thread-self/net/ip_tables_names", IPV6: "/proc/thread-self/net/ip6_tables_names"}
 LOCK_WAIT = "10"  # seconds to wait for the lock of the legacy variant
 
 
-def variant(family: int) -> Optional[str]:
-    """Which one the commands of an address family are; None where there are none."""
-    path = shutil.which(_PREFIX[family] + "-save", path=ENVIRONMENT["PATH"])
-    if path is None:
-        return None
-    return NFT if os.path.basename(os.path.realpath(path)) == _MULTI_NFT else LEGACY
+def is_there(family: int) -> bool:
+    """Whether the node has the commands of an address family."""
+    return _save_command(family) is not None
 
 
-def keeps_to_nf_tables() -> bool:
-    """Whether there is no command that keeps rules elsewhere."""
-    return all(variant(family) != LEGACY for family in _PREFIX)
+def keeps_to_nf_tables(family: int) -> bool:
+    """Whether its commands are surely of the variant that has its rules in nf_tables: another one, or a script, may not."""
+    path = _save_command(family)
+    return path is not None and os.path.basename(os.path.realpath(path)) == _MULTI_NFT
 
 
-def legacy_tables(family: int) -> bool:
-    """Whether the namespace has any table that the legacy variant made."""
-    try:
-        with open(_LEGACY_TABLES[family], encoding="ascii") as file:
-            return bool(file.read().strip())
-    except OSError:  # without the kernel module, there is none
-        return False
+def _save_command(family: int) -> Optional[str]:
+    return shutil.which(_PREFIX[family] + "-save", path=ENVIRONMENT["PATH"])
 
 
 def save(family: int) -> str:

@@ -16,7 +16,7 @@ import json
 from contextlib import suppress
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
-from ..state import Tables
+from ..state import FAMILIES, Tables
 from . import iptables, run_directory
 from .nftables import Generation
 
@@ -46,7 +46,10 @@ class KnownRules:
             same = found["format"] == FORMAT and found["boot"] == _boot_id()
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             notes, same = {}, False
-        return cls(notes if same else {}, iptables.keeps_to_nf_tables())
+        return cls(
+            notes if same else {},
+            all(iptables.keeps_to_nf_tables(family) or not iptables.is_there(family) for family in FAMILIES),
+        )
 
     def foreign_beside(self, firewall: Mapping[int, Tables], generation: Optional[Generation]) -> Optional[Tuple[str, ...]]:
         """The foreign rules in a namespace that has these rule sets for sure; None when that is not known."""
