@@ -1,15 +1,17 @@
 # The targets set up what they need by themselves.
-.PHONY: help venv neutron rulebook demo demo-neutron test molecule fuzz any-state lint sanity bench bench-full bare-machine clean
+.PHONY: help venv neutron rulebook demo demo-neutron test molecule fuzz any-state lab lab-down test-lab lint sanity bench bench-full bare-machine clean
 
 help:
 	@echo "make demo    run the main job on sandboxed nodes and send packets through them"
 	@echo "make demo-neutron  have a sandboxed node follow a real Neutron server"
+	@echo "make lab     boot two network nodes and a host outside as real machines (make lab-down ends them)"
 	@echo "make test    pass every check and test"
 	@echo "make molecule  run the Molecule scenarios on sandboxed nodes"
 	@echo "make fuzz    feed the engine's parsers with random input, for a minute each (FUZZ_SECONDS=60)"
 	@echo "make bench   measure building and re-converging routers (bench-full: the large cases too, for RESULTS.md)"
 	@echo "make any-state  take nodes through thousands of new random states (WALKS=500)"
 	@echo "make bare-machine  run the demo and the tests on fresh minimal Debians (RELEASES='bookworm trixie')"
+	@echo "make test-lab   reboot such machines, cut their power, and see that their routers come back"
 	@echo "make lint, make sanity  only these checks"
 	@echo "make venv, make neutron, make rulebook  only set up"
 	@echo "make clean   remove what was set up"
@@ -47,7 +49,7 @@ fuzz: venv
 lint: venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p demo -p benchmarks
+	.venv/bin/mypy -p ansible_collections.netnode.l3.plugins.module_utils -p ansible_collections.netnode.l3.plugins.plugin_utils -p sandbox -p lab -p demo -p benchmarks
 	.venv/bin/mypy extensions/eda/plugins/event_source/neutron.py
 	.venv/bin/ansible-lint --offline --profile production
 	.venv/bin/antsibull-changelog lint
@@ -61,6 +63,17 @@ WALKS ?= 500
 
 any-state: venv
 	ANY_STATE_WALKS=$(WALKS) .venv/bin/python -m pytest -n 2 tests/kernel/test_any_state.py
+
+lab: venv
+	@tools/prepare-lab
+	@.venv/bin/python -m lab up
+
+lab-down:
+	@.venv/bin/python -m lab down
+
+test-lab: venv
+	@tools/prepare-lab
+	.venv/bin/python -m pytest --override-ini testpaths=tests/lab tests/lab
 
 bench: venv
 	PYTHONPATH=.cache .venv/bin/python -m benchmarks

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running the collection's playbooks against sandboxed nodes, with the ansible-playbook of this environment."""
+"""Running the collection's playbooks against sandboxed nodes and others, with the ansible-playbook of this environment."""
 
 from __future__ import annotations
 
@@ -43,16 +43,10 @@ def run_playbook(
     playbook: str,
     nodes: Sequence[Node],
     *arguments: str,
-    inventory: Path | None = None,
     host_vars: Mapping[str, Mapping[str, Any]] | None = None,
-    environment: Mapping[str, str] | None = None,
-    started: Callable[[int], object] | None = None,
+    **more: Any,
 ) -> Play:
-    """Run a playbook on sandboxed nodes, which are the group ``network_nodes``.
-
-    ``inventory``: a further inventory, with the nodes' data; ``host_vars``: data of single nodes; ``environment``: of
-    ansible-playbook; ``started``: is told its pid.
-    """
+    """Run a playbook on sandboxed nodes. ``host_vars``: data of single nodes; ``more``: of :func:`run_on_hosts`."""
     hosts = {
         node.name: {
             "ansible_connection": "sandbox",
@@ -62,6 +56,21 @@ def run_playbook(
         }
         for node in nodes
     }
+    return run_on_hosts(playbook, hosts, *arguments, **more)
+
+
+def run_on_hosts(
+    playbook: str,
+    hosts: Mapping[str, Mapping[str, Any]],
+    *arguments: str,
+    inventory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    started: Callable[[int], object] | None = None,
+) -> Play:
+    """Run a playbook on hosts with these variables, which are the group ``network_nodes``.
+
+    ``inventory``: a further inventory, with the nodes' data; ``environment``: of ansible-playbook; ``started``: is told its pid.
+    """
     with TemporaryDirectory() as directory:
         file = Path(directory, "nodes.json")
         file.write_text(json.dumps({"network_nodes": {"hosts": hosts}}), encoding="utf-8")
