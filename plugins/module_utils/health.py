@@ -28,7 +28,7 @@ class Finding:
     ``namespace``: where it is, None being the node's own. ``due``: what a run would change, in words; None when it is not
     known what the router is to be. ``errors``: why a run would fail on it. ``surplus``: whether it is on the node and not asked
     for. ``paths``: fixed IP -> how the kernel would send there, None where it cannot; None as a whole when nobody was asked.
-    ``answered``: the neighbours that did.
+    ``answered``: the neighbours that did. ``claimed``: those with an address of the router itself.
     """
 
     router_id: str
@@ -39,6 +39,7 @@ class Finding:
     surplus: bool = False
     paths: Optional[Mapping[str, Optional[NextHop]]] = None
     answered: FrozenSet[Neighbour] = frozenset()
+    claimed: FrozenSet[Neighbour] = frozenset()
 
 
 def gateways(state: RouterState) -> Sequence[Neighbour]:
@@ -67,6 +68,17 @@ def behind_floating_ips(state: RouterState, paths: Mapping[str, Optional[NextHop
     return found
 
 
+def claimants(state: RouterState) -> Sequence[Neighbour]:
+    """Whom else a router's external IPv4 addresses could belong to: the question is a probe, which says nothing of its own."""
+    return [
+        Neighbour(name, device.mac_address or "", address.partition("/")[0], None)
+        for name, device in sorted(state.devices.items())
+        if name.startswith(EXTERNAL_PREFIX)
+        for address in state.addresses.get(name, ())
+        if ":" not in address
+    ]
+
+
 def _neighbour(state: RouterState, device: str, address: str) -> Neighbour:
     target = ipaddress.ip_address(address)
     own = [ipaddress.ip_interface(text) for text in state.addresses.get(device, ())]
@@ -84,6 +96,7 @@ def judged(finding: Finding) -> Dict[str, Any]:
     behind = behind_floating_ips(state, paths)
     reasons = [*finding.errors, *_of_convergence(finding)]
     reasons += ["gateway %s does not answer on %s" % (n.address, n.device) for n in asked if n not in finding.answered]
+    reasons += ["%s is another's too, who answers for it on %s" % (n.address, n.device) for n in _in_order(finding.claimed)]
     pairs = firewall_from(state.firewall).floating_ips if not finding.surplus else {}
     for floating, fixed in pairs.items():
         reasons += _of_floating_ip(floating, fixed, state, paths)
@@ -101,6 +114,10 @@ def judged(finding: Finding) -> Dict[str, Any]:
         entry["converged"] = not (finding.due or finding.errors or finding.surplus)
         entry["due"] = list(finding.due)
     return entry
+
+
+def _in_order(neighbours: Iterable[Neighbour]) -> Sequence[Neighbour]:
+    return sorted(neighbours, key=lambda neighbour: ipaddress.ip_address(neighbour.address).packed)
 
 
 def _of_convergence(finding: Finding) -> List[str]:

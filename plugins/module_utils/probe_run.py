@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .converge import observe_proxy, predict, require_node
-from .health import Finding, behind_floating_ips, fixed_ips, gateways, judged
+from .health import Finding, behind_floating_ips, claimants, fixed_ips, gateways, judged
 from .host import neighbours, netns, rtnetlink
 from .host.known_rules import KnownRules
 from .interface_drivers import interface_driver
@@ -85,9 +85,12 @@ def _with_answers(finding: Finding, timeout: float) -> Finding:
             paths = {fixed: rtnetlink.route_to(fixed, links) for fixed in fixed_ips(state)}
             asked = [*gateways(state), *behind_floating_ips(state, paths).values()]
             answered = neighbours.answering(asked, timeout) if asked else frozenset()
+            claims = claimants(state)
+            # Briefly: usually nobody answers, and is waited for.
+            claimed = neighbours.sharing(claims, timeout / neighbours.TRIES) if claims else frozenset()
     except (netns.DeadNamespace, netns.Inaccessible, OSError) as error:
         return replace(finding, errors=(*finding.errors, "cannot be asked: %s" % error))
-    return replace(finding, paths=paths, answered=answered)
+    return replace(finding, paths=paths, answered=answered, claimed=claimed)
 
 
 def _result(routers: List[Dict[str, Any]], due: List[str]) -> Dict[str, Any]:

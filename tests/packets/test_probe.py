@@ -84,6 +84,15 @@ def test_what_is_wrong_is_said(built: Node, sabotage: str, why: str) -> None:
     assert f"router r1: {reasons(result)['r1'][0]}" in result["msg"]
 
 
+@pytest.mark.parametrize("mac_address", ["fa:16:3e:00:00:b0", "fa:16:3e:00:00:b1"])  # that of the router, and another
+def test_addresses_that_somebody_else_has_too_are_said(built: Node, mac_address: str) -> None:
+    assert run_probe(built, [router()])["healthy"]
+    Machine(built, "twin", "br-ex", ["203.0.113.10/24", "203.0.113.21/32"])
+    built.run("ip", "-n", "twin", "link", "set", "dev", "eth0", "address", mac_address)
+    found = reasons(run_probe(built, [router()]))
+    assert found["r1"] == [f"{ip} is another's too, who answers for it on {GATEWAY}" for ip in ("203.0.113.10", "203.0.113.21")]
+
+
 def test_a_gateway_that_no_longer_answers_is_not_taken_for_alive(built: Node) -> None:
     """The kernel remembers a neighbour for a while; the probe does not."""
     assert run_probe(built, [router()])["healthy"]

@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from contextlib import ExitStack, suppress
-from typing import FrozenSet, Sequence, Set
+from typing import FrozenSet, Optional, Sequence, Set
 
 from ..state import Neighbour
 
@@ -21,6 +21,7 @@ TRIES = 3  # questions within the time that a neighbour has to answer
 _ETHERTYPE_ARP = 0x0806
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _REQUEST, _REPLY = 1, 2
+_EVERYBODY = b"\xff" * 6
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _ICMPV6 = struct.Struct("!BBHI16s")  # type, code, checksum (by the kernel), reserved or flags, target
 _SOURCE_LINK_ADDRESS = b"\x01\x01"  # option of a solicitation
@@ -28,8 +29,21 @@ _SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")  # RFC 4291, secti
 _HOP_LIMIT = 255  # of all neighbour discovery
 
 
-def answering(neighbours: Sequence[Neighbour], timeout: float) -> FrozenSet[Neighbour]:
-    """Those that answer within ``timeout`` seconds. Raises OSError."""
+def sharing(neighbours: Sequence[Neighbour], timeout: float) -> FrozenSet[Neighbour]:
+    """Those of the own IPv4 addresses that somebody else has too, told within ``timeout`` seconds. Raises OSError."""
+    told = answering(neighbours, timeout / 2, tries=1)
+    # Who has the own MAC address as well answers on the way to itself, as switches see it; unless it is to answer to everybody.
+    silent = [neighbour for neighbour in neighbours if neighbour not in told]
+    return told | (answering(silent, timeout / 2, tries=1, answer_to=_EVERYBODY) if silent else frozenset())
+
+
+def answering(
+    neighbours: Sequence[Neighbour], timeout: float, tries: int = TRIES, answer_to: Optional[bytes] = None
+) -> FrozenSet[Neighbour]:
+    """Those that answer within ``timeout`` seconds, in which they are asked so often. Raises OSError.
+
+    ``answer_to``: the MAC address that is to be answered by ARP, if not that of who asks.
+    """
     by_arp = [neighbour for neighbour in neighbours if ":" not in neighbour.address]
     by_icmp = [neighbour for neighbour in neighbours if ":" in neighbour.address]
     missing = set(neighbours)
@@ -42,11 +56,11 @@ def answering(neighbours: Sequence[Neighbour], timeout: float) -> FrozenSet[Neig
             icmp = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6))
             icmp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, _HOP_LIMIT)
             poller.register(icmp, select.POLLIN)
-        for _try in range(TRIES):
+        for _try in range(tries):
             for neighbour in missing:
                 with suppress(OSError):  # a device that is down, or gone: nobody answers there
-                    _ask(arp, neighbour) if ":" not in neighbour.address else _solicit(icmp, neighbour)
-            deadline = time.monotonic() + timeout / TRIES
+                    _ask(arp, neighbour, answer_to) if ":" not in neighbour.address else _solicit(icmp, neighbour)
+            deadline = time.monotonic() + timeout / tries
             while missing:
                 events = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
                 if not events:
@@ -56,12 +70,12 @@ def answering(neighbours: Sequence[Neighbour], timeout: float) -> FrozenSet[Neig
     return frozenset(neighbours) - missing
 
 
-def _ask(arp: socket.socket, neighbour: Neighbour) -> None:
+def _ask(arp: socket.socket, neighbour: Neighbour, answer_to: Optional[bytes]) -> None:
     own = bytes.fromhex(neighbour.mac_address.replace(":", ""))
     # Without an address of its own, the question is a probe (RFC 5227, section 1.1).
     source = socket.inet_aton(neighbour.source) if neighbour.source is not None else b"\0" * 4
-    question = _ARP.pack(1, 0x0800, 6, 4, _REQUEST, own, source, b"\0" * 6, socket.inet_aton(neighbour.address))
-    arp.sendto(b"\xff" * 6 + own + struct.pack("!H", _ETHERTYPE_ARP) + question, (neighbour.device, 0))
+    question = _ARP.pack(1, 0x0800, 6, 4, _REQUEST, answer_to or own, source, b"\0" * 6, socket.inet_aton(neighbour.address))
+    arp.sendto(_EVERYBODY + own + struct.pack("!H", _ETHERTYPE_ARP) + question, (neighbour.device, 0))
 
 
 def _heard(arp: socket.socket, asked: Sequence[Neighbour]) -> Set[Neighbour]:
