@@ -125,7 +125,7 @@ class Lab:
     def in_network(self, *command: str) -> list[str]:
         """The command that runs a command where the lab's networks are, in its mounts as well."""
         (first,) = _children(self.pid() or 0)
-        return ["nsenter", "--target", str(first), "--net", "--mount", "--", *command]
+        return ["nsenter", "--target", str(first), "--net", "--mount", "--pid", "--", *command]
 
     def _cut(self, name: str) -> None:
         if self._holder is None or self._holder.stdin is None:

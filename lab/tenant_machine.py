@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 
 from .lab import Lab
+from .machine import LabFailed
 
 
 class TenantMachine:
@@ -50,4 +51,6 @@ class TenantMachine:
 
     def _batch(self, command: list[str], lines: list[str]) -> None:
         text = "\n".join(lines) + "\n"
-        subprocess.run(self.lab.in_network(*command), input=text, text=True, check=True, capture_output=True)
+        done = subprocess.run(self.lab.in_network(*command), input=text, text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            raise LabFailed(f"{self.name}: {done.stderr.strip()}")

@@ -11,12 +11,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-# What is written to /etc and /var/lib stays in the node; /run is empty, with the places that ip(8) and locks need.
+# What is written to /etc, /var/lib and /usr/local stays in the node; /run is empty, with the places that ip(8) and locks need.
 _SETUP = r"""
 set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/netns /run/lock /run/overlay
-for directory in etc var/lib; do
+for directory in etc var/lib usr/local; do
     layer=/run/overlay/$directory
     mkdir -p "$layer/upper" "$layer/work"
     mount -t overlay -o "lowerdir=/$directory,upperdir=$layer/upper,workdir=$layer/work" overlay "/$directory"

@@ -26,7 +26,7 @@ def run_confirm(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict
     answer = guard.ask(guard.CONFIRM if confirms else guard.TAKE_BACK, RESTORED_WITHIN)
     if answer is None:
         raise Refused(_nobody())
-    return {"changed": False, "msg": "The change is confirmed."} if confirms else {"changed": True, **answer}
+    return {"changed": False, "msg": "The change is confirmed.", **answer} if confirms else {"changed": True, **answer}
 
 
 def _nobody() -> str:

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .converge import converge, leave_out_limits, observe_proxy, predict, require_node, warn_of_rights
 from .gather import gather_router
+from .host import saved_file
 from .host.guard import Guard
 from .host.known_rules import KnownRules
 from .host.lock import exclusive
@@ -23,6 +24,7 @@ from .plan_node import NodePlan, plan_node
 from .rendered import rendered
 from .restore import Before, restore
 from .result import node_result
+from .saving import saved
 from .state import RouterState
 
 
@@ -39,35 +41,49 @@ def run_node(params: Mapping[str, Any], check_mode: bool, diff: bool) -> Dict[st
         return rendered(params["routers"], options, kind)
     require_node(options, kind.commands)
     if check_mode:
-        plan, driver = _planned(params["routers"], state, options, diff, None)
+        plan, driver = planned(params["routers"], state, options, diff, None)
         return node_result(plan, predict(plan), driver, diff, predicted=True)
     with exclusive(options.lock_timeout) as lock, Progress() as progress:
         # The way back needs to know all of what goes.
-        plan, driver = _planned(params["routers"], state, options, diff or options.confirm_timeout > 0, progress)
-        if not options.confirm_timeout:
-            return node_result(plan, converge(plan, options, progress), driver, diff)
-        return _guarded(plan, options, driver, lock, progress, diff)
+        plan, driver = planned(params["routers"], state, options, diff or options.confirm_timeout > 0, progress)
+
+        def made() -> Dict[str, Any]:
+            outcome = converge(plan, options, progress)
+            unconfirmed = options.confirm_timeout > 0
+            outcome = saved(plan, outcome, params["routers"], state, params, options, unconfirmed)
+            return node_result(plan, outcome, driver, diff)
+
+        return _guarded(plan, options, driver, lock, made) if options.confirm_timeout else made()
 
 
 def _guarded(
-    plan: NodePlan, options: Options, driver: InterfaceDriver, lock: int, progress: Progress, diff: bool
+    plan: NodePlan, options: Options, driver: InterfaceDriver, lock: int, made: Callable[[], Dict[str, Any]]
 ) -> Dict[str, Any]:
-    """Make a planned run happen, and have the node take it back unless somebody confirms it."""
+    """Make a planned run happen, by ``made``, and have the node take it back unless somebody confirms it."""
     before, kind = Before.of(plan, driver), type(driver)
     plan.warnings += before.losses
-    with Guard(options.confirm_timeout, lock, lambda: restore(before, options, kind)) as guard:
-        result = node_result(plan, converge(plan, options, progress), driver, diff)
+
+    def taken_back() -> Dict[str, Any]:
+        try:
+            return restore(before, options, kind)
+        finally:
+            saved_file.discard_unconfirmed()
+
+    with Guard(options.confirm_timeout, lock, taken_back, saved_file.confirm) as guard:
+        result = made()
         if not result["changed"]:
             guard.unchanged()
+            saved_file.confirm()
             return result
         if guard.changed():
             sentence = "Unless it is confirmed within %g seconds, the node takes the change back." % options.confirm_timeout
             return {**result, "unconfirmed": True, "msg": "%s\n%s" % (result["msg"], sentence)}
+    saved_file.confirm()
     sentence = "The guard of the change was killed meanwhile: the change STANDS, and will not be taken back."
     return {**result, "failed": True, "msg": "%s\n%s" % (result["msg"], sentence)}
 
 
-def _planned(
+def planned(
     data: object, state: str, options: Options, thorough: bool, progress: Optional[Progress]
 ) -> Tuple[NodePlan, InterfaceDriver]:
     """The plan, and the driver that knows the node. ``progress``: None in check mode, which leaves nothing on the node.

@@ -25,6 +25,7 @@ from .options import parse_options
 from .plan_node import plan_node
 from .result import node_result
 from .router_data import check_router_ids
+from .saving import saved
 from .state import RouterState
 from .wholeness import why_not_whole
 
@@ -129,7 +130,10 @@ def _run(
         plan = plan_node(data, state, options, driver, proxy, Observer(driver, KnownRules({}), proxy.sockets))
         leave_out_limits(plan)
         warn_of_rights(plan, options)
-        result = node_result(plan, predict(plan) if check_mode else converge(plan, options, Progress()), driver, diff)
+        outcome = predict(plan) if check_mode else converge(plan, options, Progress())
+        if not check_mode:
+            outcome = saved(plan, outcome, data, state, params, options)
+        result = node_result(plan, outcome, driver, diff)
     return _of_one(result, edited.path)
 
 

@@ -13,10 +13,22 @@ from typing import Any
 import pytest
 
 from sandbox import Node, run_playbook
-from sandbox.playbook import CHECKOUT, Play
+from sandbox.playbook import Play
 
 MODULES, SYSCTLS = "/etc/modules-load.d/netnode-l3.conf", "/etc/sysctl.d/60-netnode-l3.conf"
-UNIT = "/etc/systemd/system/netnode-l3-metadata.service"
+L3NODE, SAVED = "/usr/local/sbin/l3node", "/var/lib/netnode-l3"
+RESTORE = "/etc/systemd/system/netnode-l3-restore.service"
+WANTS = "/etc/systemd/system/multi-user.target.wants"
+METADATA = {"l3_sync_metadata_upstream": "unix:/run/metadata"}
+UNITS = (
+    ("netnode-l3-metadata.service", "s/on-failure/always/", "+Restart=on-failure"),
+    ("netnode-l3-restore.service", "s/RestartSec=2/RestartSec=3/", "+RestartSec=2"),
+    (
+        "netnode-l3-external-bridge.service",
+        "s/br-made/br-other/",
+        "+ExecStart=/bin/sh -c 'exec ip link add name br-made type bridge'",
+    ),
+)
 PLAYBOOK = """
 - hosts: network_nodes
   gather_facts: false
@@ -69,6 +81,10 @@ def test_a_node_in_order_is_only_looked_at(prepared: Node, tmp_path: Path) -> No
         ("chmod 0777 /etc/sysctl.d", "stat -c %a /etc/sysctl.d", '+    "mode": "0755"'),
         ("sysctl net.ipv4.conf.default.rp_filter=1", "sysctl net.ipv4.conf.default.rp_filter", "changed: [prepared]"),
         ("sysctl net.ipv4.ip_local_port_range='20000 50000'", "sysctl net.ipv4.ip_local_port_range", "changed: [prepared]"),
+        (f"echo >> {L3NODE}", f"sha256sum {L3NODE}", "changed: [prepared]"),
+        (f"chmod 0700 {L3NODE}", f"stat -c %a {L3NODE}", "changed: [prepared]"),
+        (f"rmdir {SAVED}", f"stat -c %a {SAVED}", '+    "state": "directory"'),
+        (f"chmod 0755 {SAVED}", f"stat -c %a {SAVED}", '+    "mode": "0700"'),
         ("ip link delete br-made", "ip -brief link show br-made | cut -c 1-20", "changed: [prepared]"),
     ],
 )
@@ -121,18 +137,27 @@ def test_radvd_is_needed_only_where_it_is_asked_for(prepared: Node, tmp_path: Pa
     assert ["Install the packages of the missing commands" in tasks(play) for play in plays] == [False, True]
 
 
-def test_the_unit_is_looked_at_where_there_is_systemd_and_metadata(prepared: Node, tmp_path: Path) -> None:
-    metadata = {"l3_sync_metadata_upstream": "unix:/run/metadata"}
-    assert len(tasks(prepare(prepared, tmp_path, **metadata))) == 3
+def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Path) -> None:
+    assert len(tasks(prepare(prepared, tmp_path, **METADATA))) == 3
     prepared.run("mkdir", "-p", "/run/systemd/system")
-    assert prepare(prepared, tmp_path, "--check").changed == {"prepared": 0}
-    assert prepare(prepared, tmp_path, "--check", **metadata).changed == {"prepared": 1}
-    unit = CHECKOUT / "roles" / "network_node" / "files" / "netnode-l3-metadata.service"
-    prepared.run("install", "-m", "0644", "/dev/stdin", UNIT, text=unit.read_text(encoding="utf-8"))
-    assert len(tasks(prepare(prepared, tmp_path, "--check", **metadata))) == 3
-    prepared.run("sed", "-i", "s/on-failure/always/", UNIT)
-    play = prepare(prepared, tmp_path, "--check", "--diff", **metadata)
-    assert "+Restart=on-failure" in play.output, play.output
+    prepared.run("install", "-m", "0755", "/dev/stdin", "/usr/local/bin/systemctl", text="#!/bin/sh\n")
+    try:
+        without = prepare(prepared, tmp_path)
+        assert without.status == 0, without.output
+        assert prepare(prepared, tmp_path, "--check").changed == {"prepared": 0}
+        assert prepare(prepared, tmp_path, "--check", **METADATA).changed == {"prepared": 1}
+        assert prepare(prepared, tmp_path, **METADATA).status == 0
+        assert len(tasks(prepare(prepared, tmp_path, "--check", **METADATA))) == 3
+        for unit, drift, _shown in UNITS:
+            prepared.run("sed", "-i", drift, f"/etc/systemd/system/{unit}")
+        play = prepare(prepared, tmp_path, "--check", "--diff", **METADATA)
+        assert [shown for _unit, _drift, shown in UNITS if shown not in play.output] == [], play.output
+        prepared.run("rm", f"{WANTS}/netnode-l3-restore.service")
+        assert prepare(prepared, tmp_path, "--check", **METADATA).changed == {"prepared": 2}
+        assert prepare(prepared, tmp_path, **METADATA).changed == {"prepared": 2}
+        assert prepared.run("readlink", f"{WANTS}/netnode-l3-restore.service").stdout.strip() == RESTORE
+    finally:
+        prepared.run("rm", "-r", "/run/systemd", "/usr/local/bin/systemctl")
 
 
 # One module is built in, one is loaded already, and the others are to be loaded.

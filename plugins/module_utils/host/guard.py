@@ -20,7 +20,7 @@ import time
 from contextlib import suppress
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from ..errors import Refused
+from ..errors import Refused, in_words
 from . import command, lock, run_directory
 from .detached import FIRST, detached
 
@@ -36,16 +36,19 @@ class Guard:
     """Stands by from now on. A context manager: when it is left without :meth:`changed` or :meth:`unchanged` having been
     called, however that comes, the change is taken back at once; or rather when the last command of the run has ended.
 
-    ``restore``: makes the node what it was, and returns what it did; it is called by the guard's process.
-    ``lock_descriptor``: of the run's lock. Raises :class:`Refused` when there can be no guard.
+    ``restore``: makes the node what it was, and returns what it did. ``confirmed``: what else is to be done when the change is
+    confirmed. Both are called by the guard's process. ``lock_descriptor``: of the run's lock. Raises :class:`Refused` when there
+    can be no guard.
     """
 
-    def __init__(self, timeout: float, lock_descriptor: int, restore: Callable[[], Dict[str, Any]]) -> None:
+    def __init__(
+        self, timeout: float, lock_descriptor: int, restore: Callable[[], Dict[str, Any]], confirmed: Callable[[], None]
+    ) -> None:
         with suppress(FileNotFoundError):
             os.unlink(TAKEN_BACK)
         reading, self._writing = os.pipe()
         ready, getting_ready = os.pipe()
-        detached(lambda: _stand_by(timeout, restore), [reading, getting_ready, lock_descriptor])
+        detached(lambda: _stand_by(timeout, restore, confirmed), [reading, getting_ready, lock_descriptor])
         os.close(reading)
         os.close(getting_ready)
         if not os.read(ready, 1):
@@ -90,7 +93,7 @@ def _listen() -> socket.socket:
     return listener
 
 
-def _stand_by(timeout: float, restore: Callable[[], Dict[str, Any]]) -> None:
+def _stand_by(timeout: float, restore: Callable[[], Dict[str, Any]], confirmed: Callable[[], None]) -> None:
     client: Optional[socket.socket] = None
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # as long as the run is at work; what comes until then waits
@@ -106,7 +109,7 @@ def _stand_by(timeout: float, restore: Callable[[], Dict[str, Any]]) -> None:
     except Exception as error:  # whatever it is, nobody could confirm any more
         why = "the guard failed: %s: %s" % (type(error).__name__, error)
     _on_ending(signal.SIG_IGN)
-    answer = _take_back(why, restore) if why is not None else {}
+    answer = _take_back(why, restore) if why is not None else _confirm(confirmed) if client is not None else {}
     with suppress(FileNotFoundError):
         os.unlink(SOCKET)  # before the answer: whoever has it finds that nobody stands by
     _answer(client, answer)
@@ -156,6 +159,14 @@ def _wish(listener: socket.socket, timeout: float) -> Tuple[Optional[socket.sock
                 return client, wish
         client.close()
     return None, None
+
+
+def _confirm(confirmed: Callable[[], None]) -> Dict[str, Any]:
+    try:
+        confirmed()
+    except OSError as error:
+        return {"failed": True, "msg": "The change is confirmed, and not saved for the next boot: %s" % in_words(error)}
+    return {}
 
 
 def _take_back(why: str, restore: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:

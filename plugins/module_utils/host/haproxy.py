@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from typing import Callable, FrozenSet, Iterable, Optional, Set
 
-from . import process, run_directory
+from . import process, run_directory, systemd
 from .command import CommandError, run
 
 CONFIG = run_directory.PATH + "/metadata-proxy.cfg"
@@ -140,7 +140,7 @@ def stop() -> None:
 def has_unit() -> bool:
     """Whether systemd starts and stops the process."""
     places = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
-    return os.path.isdir("/run/systemd/system") and any(os.path.exists(place + UNIT) for place in places)
+    return systemd.runs() and any(os.path.exists(place + UNIT) for place in places)
 
 
 def _start() -> None:

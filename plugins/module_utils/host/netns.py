@@ -52,6 +52,19 @@ def identity() -> Tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def file_of_current() -> str:
+    """The file of the namespace of the calling thread that goes on standing for it when the thread has ended. Raises OSError."""
+    here = identity()
+    for path in ["/proc/1/ns/net", *(os.path.join(DIRECTORY, name) for name in names(""))]:
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        if (found.st_dev, found.st_ino) == here:
+            return path
+    raise FileNotFoundError(errno.ENOENT, "the namespace has no file", DIRECTORY)
+
+
 def _setns(descriptor: int) -> None:
     if _libc.setns(descriptor, CLONE_NEWNET) != 0:
         number = ctypes.get_errno()

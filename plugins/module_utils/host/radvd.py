@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes of radvd, one for a router, each known by its pid file and by its command line.
+"""Processes of radvd, one for a router, each known by its pid file and by its command line. Where there is systemd, each is a
+service until the next boot, and started again when it is killed.
 
 It listens to what machines of tenants send, and so gives up root once it has its socket.
 """
@@ -18,13 +19,14 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
-from . import process, run_directory
+from . import netns, process, run_directory, systemd
 from .command import CommandError, run
 
 COMMAND = "radvd"
 USER = "radvd"  # whom the package makes
 _CONFIG = run_directory.PATH + "/radvd-%s.conf"
 _PID_FILE = run_directory.PATH + "/radvd-%s.pid"
+_UNIT = "netnode-l3-radvd-%s.service"
 _FILE = re.compile(r"radvd-(.+)\.(?:conf|pid)\Z")
 _UNREAD = "# The process may not have read this yet.\n"
 _READY_WITHIN = 2.0  # seconds; a start takes a hundredth of one
@@ -143,7 +145,10 @@ def _start(router_id: str) -> None:
     command = [COMMAND, *arguments(router_id)]
     with suppress(FileNotFoundError):
         os.unlink(_PID_FILE % router_id)  # which it would write over, and leave the end of
-    run(command, stays=True)
+    if systemd.runs():
+        systemd.start_daemon(_UNIT % router_id, command, _PID_FILE % router_id, netns.file_of_current())
+    else:
+        run(command, stays=True)
     pid = running(router_id)
     if pid is None or not _is_ready(pid):
         raise CommandError(command, "it ended at once, the node's log may say why")
@@ -157,6 +162,8 @@ def end(processes: Mapping[str, Optional[int]]) -> None:
     mains = [(router_id, pid) for router_id, pid in processes.items() if pid is not None]
     for _router_id, pid in mains:
         _is_ready(pid)  # before, it would end without a word
+    if mains and systemd.runs():
+        systemd.stop([_UNIT % router_id for router_id, _pid in mains])  # or it would start what has to be killed again
     # Its helper ends when it notices, and has the namespace until then.
     left = [*mains, *((router_id, child) for router_id, pid in mains for child in process.children(pid))]
     for number, told in ((signal.SIGTERM, mains), (signal.SIGKILL, left)):

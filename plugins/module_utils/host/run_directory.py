@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+
+from . import whole_file
 
 PATH = "/run/netnode-l3"
 _MODE = 0o755  # to be read by everybody, and written by root
@@ -23,14 +24,4 @@ def make() -> None:
 def write(path: str, text: str, mode: int = 0o644) -> None:
     """Write a file there, so that a reader finds the old text or the new one, whatever the umask of the run. Raises OSError."""
     make()
-    beside = path + ".new"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
-        os.replace(beside, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(beside)
-        raise
+    whole_file.write(path, text, mode)

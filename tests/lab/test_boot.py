@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the netnode.l3 contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""After a boot, the node itself has its routers back, with all that serves them, and keeps them so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lab import Lab, Machine, TenantMachine
+
+from .nodes import (
+    METADATA,
+    advertising,
+    converge_well,
+    journal,
+    machine_of,
+    reaches,
+    router,
+    routers_on,
+    state_of,
+    unit,
+    wait_until_restored,
+)
+
+_METADATA_SERVER = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.headers["X-Neutron-Router-ID"].encode())
+http.server.ThreadingHTTPServer(("0.0.0.0", 8775), Handler).serve_forever()
+"""
+_ASK = "import urllib.request; print(urllib.request.urlopen('http://169.254.169.254/', timeout=2).read().decode())"
+
+
+@pytest.fixture(scope="module")
+def node(prepared: Lab) -> Iterator[Machine]:
+    """A node with two routers, one of them with metadata and router advertisements for the machines behind it."""
+    prepared.machines["outside"].write("/root/metadata.py", _METADATA_SERVER)
+    prepared.machines["outside"].run("systemd-run --unit metadata python3 /root/metadata.py")
+    more = {"l3_sync_metadata_upstream": METADATA, "network_node_router_advertisements": True}
+    converge_well(prepared, {"node1": [advertising(1), router(2)]}, **more)
+    yield prepared.machines["node1"]
+    converge_well(prepared, {"node1": []})
+    prepared.machines["outside"].run("systemctl stop metadata")
+
+
+@pytest.fixture(scope="module")
+def tenant(prepared: Lab) -> Iterator[TenantMachine]:
+    with machine_of(prepared, 1, 2) as tenant:
+        yield tenant
+
+
+def has_metadata(tenant: TenantMachine) -> bool:
+    tenant.run("ip", "route", "replace", "169.254.169.254", "via", "10.0.1.1")
+    return tenant.run("/usr/bin/python3", "-c", _ASK).stdout.strip() == "router-1"
+
+
+@pytest.mark.parametrize("way", ["reboot", "cut_power"])
+def test_routers_are_back_before_any_controller(prepared: Lab, node: Machine, tenant: TenantMachine, way: str) -> None:
+    reaches(prepared, node, 1)
+    before = state_of(node)
+    assert "203.0.1.20/32" in before
+    assert "alias netnode.l3-external" in before
+    exported = node.run("l3node export")
+    getattr(node, way)()
+    wait_until_restored(node)
+    assert state_of(node) == before
+    assert json.loads(node.run("l3node export"))["l3_sync_routers"][0]["floating_ips"] == router(1)["floating_ips"]
+    assert len(node.run("l3node export")) == len(exported)
+    for number in (1, 2):
+        reaches(prepared, node, number)
+    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    assert unit(node, "netnode-l3-radvd-router-1")["ActiveState"] == "active"
+    assert node.run("l3node status").splitlines()[1:] == ["  router-1  as saved", "  router-2  as saved"]
+    assert node.run("systemctl --failed --no-legend") == ""
+    play = converge_well(
+        prepared,
+        {"node1": [advertising(1), router(2)]},
+        l3_sync_metadata_upstream=METADATA,
+        network_node_router_advertisements=True,
+    )
+    assert play.changed == {"node1": 0}, play.output
+
+
+def test_what_is_killed_comes_back(node: Machine, tenant: TenantMachine) -> None:
+    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    for name in ("netnode-l3-metadata", "netnode-l3-radvd-router-1"):
+        killed = unit(node, name)["MainPID"]
+        assert killed != "0"
+        node.run(f"kill -9 {killed}")
+        node.wait_until(f"has {name} again", lambda name=name, killed=killed: unit(node, name)["MainPID"] not in (killed, "0"))
+        node.wait_until("is active", lambda name=name: unit(node, name)["ActiveState"] == "active")
+    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    assert node.run("l3node status").splitlines()[1:] == ["  router-1  as saved", "  router-2  as saved"]
+
+
+def test_the_timer_repairs_drift(prepared: Lab) -> None:
+    node = prepared.machines["node2"]
+    converge_well(prepared, {"node2": [router(3)]}, network_node_repair_interval="2s")
+    whole = state_of(node)
+    node.run("ip -n qrouter-router-3 address delete 203.0.3.20/32 dev qg-0003gw-port; ip netns add qrouter-by-hand")
+    assert state_of(node) != whole
+    node.wait_until("is repaired", lambda: "203.0.3.20/32" in state_of(node))
+    assert "router router-3: address 203.0.3.20/32 added to qg-0003gw-port" in journal(node, "netnode-l3-repair")
+    assert "qrouter-by-hand" in routers_on(node)  # no run of the node's own removes a router
+    converge_well(prepared, {"node2": []})
+    assert node.run("ls /etc/systemd/system/*/ | grep repair; systemctl list-timers --no-legend | grep repair", check=False) == ""
+
+
+def test_who_is_logged_in_sees_what_differs(prepared: Lab, node: Machine) -> None:
+    node.run("ip -n qrouter-router-2 address delete 203.0.2.20/32 dev qg-0002gw-port")
+    for command, said in (
+        ("status", "router-2  differs, 1 change due: l3node plan"),
+        ("plan", "router router-2: address 203.0.2.20/32 added to qg-0002gw-port"),
+    ):
+        done = node.try_to_run(f"l3node {command}")
+        assert (done.returncode, done.stderr) == (1, "")
+        assert said in done.stdout
+    assert "router router-2: address 203.0.2.20/32 added to qg-0002gw-port" in node.run("l3node converge")
+    assert node.try_to_run("l3node status").returncode == 0
+    assert "it needs root" in node.try_to_run("setpriv --reuid=65534 --clear-groups l3node status").stderr
