@@ -43,7 +43,7 @@ molecule: venv
 
 FUZZ_SECONDS = 60
 fuzz: venv
-	set -e; for name in iptables-save nft-list netlink-messages netlink-bodies ovs-vsctl haproxy known-rules conntrack marks router-data; do \
+	set -e; for name in iptables-save nft-list netlink-messages netlink-bodies ovs-vsctl haproxy known-rules saved-routers conntrack marks router-data; do \
 		PYTHONPATH=.cache:. .venv/bin/python -m tests.fuzz.parsers $$name -max_total_time=$(FUZZ_SECONDS); done
 
 lint: venv

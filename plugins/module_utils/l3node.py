@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         with heeded():
             return _do(chosen)
     except NothingSaved as reason:
-        print(reason)
+        _say([str(reason)])
         return DONE
     except Unreadable as reason:
         return _complain(str(reason), UNUSABLE)
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _complain(reason: str, status: int) -> int:
-    print("l3node: %s" % reason, file=sys.stderr)
+    sys.stderr.write("l3node: %s\n" % reason)
     return status
 
 

@@ -78,7 +78,7 @@ def decode(text: str) -> SavedRouters:
     if not isinstance(options, dict) or not isinstance(routers, list):
         raise Unreadable("it is damaged: it has no options or no routers")
     by_id = {str(router.get("id")): router for router in routers if isinstance(router, dict)}
-    return SavedRouters(options, by_id, str(told.get("time", "")))
+    return SavedRouters({name: options[name] for name in OPTIONS if name in options}, by_id, str(told.get("time", "")))
 
 
 def _mapping(text: str) -> Mapping[str, Any]:

@@ -24,8 +24,8 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins.module_utils"]):
-    from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, state
-    from ansible_collections.netnode.l3.plugins.module_utils.errors import NotRouterData
+    from ansible_collections.netnode.l3.plugins.module_utils import firewall, json_text, saved_routers, state
+    from ansible_collections.netnode.l3.plugins.module_utils.errors import InvalidOption, NotRouterData
     from ansible_collections.netnode.l3.plugins.module_utils.fields import ID
     from ansible_collections.netnode.l3.plugins.module_utils.firewall import iptables_save, nftables_table
     from ansible_collections.netnode.l3.plugins.module_utils.host import (
@@ -41,7 +41,7 @@ with atheris.instrument_imports(include=["ansible_collections.netnode.l3.plugins
     from ansible_collections.netnode.l3.plugins.module_utils.host.nftables import Generation
     from ansible_collections.netnode.l3.plugins.module_utils.host.port_flows import PortFlow
     from ansible_collections.netnode.l3.plugins.module_utils.interface_drivers.driver import owner
-    from ansible_collections.netnode.l3.plugins.module_utils.options import Options
+    from ansible_collections.netnode.l3.plugins.module_utils.options import Options, parse_options
     from ansible_collections.netnode.l3.plugins.module_utils.port_forwardings import Destinations, Ports
     from ansible_collections.netnode.l3.plugins.module_utils.router_data import check_routers
     from ansible_collections.netnode.l3.plugins.module_utils.services.metadata_proxy import MetadataProxy, Upstream
@@ -191,6 +191,19 @@ def notes(data: bytes) -> None:
         assert beside is None or all(isinstance(rule, str) for rule in beside)
 
 
+def saved(data: bytes) -> None:
+    """What was saved for the next boot, as a file of its own and with a checksum that fits, and the options in it."""
+    text = _text(data)
+    head = json.dumps({"format": saved_routers.FORMAT, "sha256": saved_routers._digest(text.rstrip("\n"))})
+    for whole in (text, f"{head}\n{text}"):
+        try:
+            found = saved_routers.decode(whole)
+            check_routers(list(found.routers.values()))
+            parse_options(found.options)
+        except (saved_routers.Unreadable, InvalidOption):
+            continue
+
+
 def flows(data: bytes) -> None:
     """The list of connections: what is deleted is of the addresses that were asked for."""
 
@@ -246,6 +259,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], None], Iterable[bytes]]] = {
     "haproxy": (haproxy, [b"# upstream unix:/run/m\n    uid 7\n    gid 7\n    bind 0.0.0.0:9697 namespace qrouter-r1 name r1\n"]),
     "radvd": (radvd, [b"interface qr-a\n{\n    # subnet 2001:db8::/64 slaac 2001:db8::1\n    AdvLinkMTU 1500;\n};\n"]),
     "known-rules": (notes, [b'{"format":1,"boot":"x","namespaces":{"1":[1,"x",["rule"]]}}']),
+    "saved-routers": (saved, [b'{"options":{"interface_driver":"bridge","vlan_tags":{}},"routers":[{"id":"r1"}]}']),
     "conntrack": (flows, [_FLOW, _FLOW.replace(b"dst=203.0.113.20", b"dst=203.0.113.30")]),
     "marks": (mark, [b"netnode.l3/r1/net"]),
     "router-data": (router_data, [b'[{"id":"r1","interfaces":[{"id":"p","addresses":["10.0.0.1/24"]}]}]']),

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["iptables-save", "netlink-messages", "netlink-bodies", "ovs-vsctl", "haproxy", "known-rules", "conntrack", "marks"]
-NAMES += ["router-data"]
+NAMES += ["router-data", "saved-routers"]
 SECONDS = 1
 
 

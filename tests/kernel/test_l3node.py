@@ -68,6 +68,16 @@ def test_export_is_what_an_inventory_takes(converged: Node) -> None:
         assert not run_engine(converged, routers)["changed"]
 
 
+def test_a_router_in_the_nodes_own_namespace(node: Node) -> None:
+    install(node)
+    node.run("sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=1")
+    assert "failed" not in run_engine(node, [router()], use_namespaces=False, router_id="r1")
+    assert l3node(node, "status").stdout.splitlines()[1:] == ["  r1    as saved"]
+    node.run("ip", "address", "delete", "203.0.113.20/32", "dev", "qg-aaaa0000-ex")
+    assert "router r1: address 203.0.113.20/32 added to qg-aaaa0000-ex" in l3node(node, "converge").stdout
+    assert not run_engine(node, [router()], use_namespaces=False, router_id="r1")["changed"]
+
+
 def test_export_needs_nothing_that_was_saved(converged: Node) -> None:
     converged.file(SAVED).unlink()
     routers = json.loads(l3node(converged, "export").stdout)["l3_sync_routers"]
