@@ -107,12 +107,11 @@ def test_what_was_rejected_or_failed_stays_as_it_was(prepared: Node) -> None:
     prepared.run("ip", "link", "add", "tapnew-port", "type", "bridge")
     port = {"id": "new-port", "network_id": "new", "addresses": ["10.7.0.1/24"]}
     more = {**one, "interfaces": [*one["interfaces"], port]}
-    result = run_engine(prepared, [more, {**two, "floating_ips": []}, {"id": "never"} | small_router(3), {**WRONG, "id": "x"}])
-    assert result["failed"]
-    kept = saved(prepared)["routers"]
-    assert kept["small-1"] == one
-    assert kept["small-2"]["floating_ips"] == []
-    assert "x" not in kept
+    unknown = {**small_router(3), "enable_snat": "perhaps"}
+    result = run_engine(prepared, [more, {**two, "floating_ips": []}, unknown])
+    assert "is on the node already and is not ours" in result["routers"][0]["error"]
+    assert "error" in result["routers"][2]
+    assert saved(prepared)["routers"] == {"small-1": one, "small-2": {**two, "floating_ips": []}}
 
 
 def test_an_entry_that_could_be_any_router_lets_none_go(prepared: Node) -> None:
