@@ -36,7 +36,7 @@ _ENDS_WITHIN = 30.0
 
 
 class Lab:
-    """The lab of a directory, which must be empty or not there before :meth:`start`. A context manager."""
+    """The lab of a directory, which is its own. A context manager."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
@@ -76,7 +76,8 @@ class Lab:
             raise LabFailed("The lab needs root, and the tree that tools/prepare-lab makes.")
         if self.pid() is not None:
             raise LabFailed("The lab is running: make lab-down ends it.")
-        self.directory.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.directory, ignore_errors=True)  # of a lab that could not end itself
+        self.directory.mkdir(parents=True)
         self._make_keys()
         command = ["unshare", *_NAMESPACES, sys.executable, "-m", "lab.holder", str(self.directory)]
         log = self.directory / "holder.log"
