@@ -104,11 +104,10 @@ def test_what_is_killed_comes_back(node: Machine, tenant: TenantMachine) -> None
 def test_the_timer_repairs_drift(prepared: Lab) -> None:
     node = prepared.machines["node2"]
     converge_well(prepared, {"node2": [router(3)]}, network_node_repair_interval="2s")
-    whole = state_of(node)
     node.run("ip -n qrouter-router-3 address delete 203.0.3.20/32 dev qg-0003gw-port; ip netns add qrouter-by-hand")
-    assert state_of(node) != whole
-    node.wait_until("is repaired", lambda: "203.0.3.20/32" in state_of(node))
-    assert "router router-3: address 203.0.3.20/32 added to qg-0003gw-port" in journal(node, "netnode-l3-repair")
+    repaired = "router router-3: address 203.0.3.20/32 added to qg-0003gw-port"
+    node.wait_until("is repaired", lambda: repaired in journal(node, "netnode-l3-repair"))
+    assert "203.0.3.20/32" in state_of(node)
     assert "qrouter-by-hand" in routers_on(node)  # no run of the node's own removes a router
     converge_well(prepared, {"node2": []})
     assert node.run("ls /etc/systemd/system/*/ | grep repair; systemctl list-timers --no-legend | grep repair", check=False) == ""
@@ -126,3 +125,20 @@ def test_who_is_logged_in_sees_what_differs(prepared: Lab, node: Machine) -> Non
     assert "router router-2: address 203.0.2.20/32 added to qg-0002gw-port" in node.run("l3node converge")
     assert node.try_to_run("l3node status").returncode == 0
     assert "it needs root" in node.try_to_run("setpriv --reuid=65534 --clear-groups l3node status").stderr
+
+
+def test_a_node_that_is_to_wait_for_the_controller_does(prepared: Lab) -> None:
+    node = prepared.machines["node2"]
+    converge_well(prepared, {"node2": [router(3)]}, network_node_restore_at_boot=False)
+    whole = state_of(node)
+    node.reboot()
+    node.wait_until_booted()
+    assert routers_on(node) == set()
+    assert node.run("systemctl list-units --all --no-legend 'netnode-l3-restore*'") == ""
+    assert "router-3  differs" in node.run("l3node status", check=False)
+    converge_well(prepared, {"node2": [router(3)]})
+    assert state_of(node) == whole
+    node.reboot()
+    wait_until_restored(node)
+    assert state_of(node) == whole
+    converge_well(prepared, {"node2": []})
