@@ -32,6 +32,7 @@ OPTIONS = (
     "metadata_upstream",
     "metadata_rate_limit",
     "ipv6_gateway",
+    "firewall_driver",
     "clamp_mss_to_pmtu",
     "use_namespaces",
     "send_arp_for_ha",

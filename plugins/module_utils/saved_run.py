@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, Dict, List, Optional
 
-from .converge import converge, predict, require_node
+from .converge import converge, predict, require_node, require_root
 from .errors import RunError
 from .host import saved_file
 from .host.lock import exclusive
@@ -56,7 +56,7 @@ def _unusable(reason: str) -> str:
 
 def run_saved(check_mode: bool, lock_timeout: float) -> Dict[str, Any]:
     """Have the node's routers be as they were saved, or say what that would change; the result is that of ``l3_routers``."""
-    require_node()
+    require_root()
     with ExitStack() as stack:
         progress: Optional[Progress] = None
         if not check_mode:
@@ -64,7 +64,7 @@ def run_saved(check_mode: bool, lock_timeout: float) -> Dict[str, Any]:
             progress = stack.enter_context(Progress())
         saved = load()  # by now no other run is about to save something else
         options = parse_options(saved.options)
-        require_node(interface_driver(options.interface_driver).commands)
+        require_node(options, interface_driver(options.interface_driver).commands)
         plan, driver = planned(list(saved.routers.values()), "replaced", options, False, progress)
         outcome = predict(plan) if progress is None else converge(plan, options, progress)
     unsaved = sorted({place.router_id for place in places(driver)} - set(saved.routers))
@@ -73,10 +73,11 @@ def run_saved(check_mode: bool, lock_timeout: float) -> Dict[str, Any]:
 
 def routers_of_node() -> List[Dict[str, Any]]:
     """The routers that are on the node, as router data, read as the last run would read them."""
-    require_node()
+    require_root()
     try:
         options = parse_options(load().options)
     except (NothingSaved, Unreadable):
         options = parse_options({})
+    require_node(options)
     kind = interface_driver(options.interface_driver) if options.interface_driver else BridgeDriver
     return gathered(kind.on_node(options, observe_node()))
