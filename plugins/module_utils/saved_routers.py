@@ -16,27 +16,14 @@ from typing import Any, Dict, Mapping, Optional
 
 from .converge import NodeResult
 from .errors import RunError
+from .module import ENGINE_OPTIONS
 from .options import Options
 from .plan_node import NodePlan
 from .selection import ADMIN_DOWN
 
 FORMAT = 1
 # What a run over the saved routers is done with. Which routers are for the node was decided before they were saved.
-OPTIONS = (
-    "interface_driver",
-    "external_network_bridge",
-    "internal_bridge",
-    "integration_bridge",
-    "vlan_tags",
-    "metadata_port",
-    "metadata_upstream",
-    "metadata_rate_limit",
-    "ipv6_gateway",
-    "firewall_driver",
-    "clamp_mss_to_pmtu",
-    "use_namespaces",
-    "send_arp_for_ha",
-)
+OPTIONS = tuple(name for name in ENGINE_OPTIONS if name != "lock_timeout")
 
 
 class Unreadable(RunError):
