@@ -18,7 +18,6 @@ from ansible_collections.netnode.l3.plugins.module_utils.options import (
     parse_max_deletions,
     parse_options,
 )
-from ansible_collections.netnode.l3.plugins.module_utils.saved_routers import OPTIONS as SAVED_OPTIONS
 
 
 def params(**changes: Any) -> dict[str, Any]:
@@ -177,7 +176,3 @@ def test_internal_bridge_of_a_network(pattern: str, network_id: str | None, brid
 @pytest.mark.parametrize(("pattern", "needed"), [("brq{network_id}", True), ("{network_id}", True), ("br-int", False)])
 def test_whether_a_port_must_say_its_network(pattern: str, needed: bool) -> None:
     assert Options("bridge", internal_bridge=pattern).needs_network_ids is needed
-
-
-def test_what_is_saved_for_the_next_boot_are_the_options_of_what_routers_are() -> None:
-    assert {*SAVED_OPTIONS, "lock_timeout"} == {*ENGINE_OPTIONS}
