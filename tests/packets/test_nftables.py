@@ -17,7 +17,7 @@ from sandbox import Machine, Node
 from sandbox.engine import run_engine
 
 from ..kernel_state import differences, snapshot
-from ..routers import DB_BRIDGE, WEB_BRIDGE, forwarding, router
+from ..routers import DB_BRIDGE, TFTP, WEB_BRIDGE, forwarding, router
 from .traffic import Session, SteadyStream, serve_echo
 
 pytestmark = pytest.mark.firewall_driver("nftables")
@@ -266,6 +266,16 @@ def test_from_the_legacy_variant(node: Node) -> None:
     assert "l3-" not in lab.inside("iptables-legacy-save")
     lab.converge(firewall_driver="iptables")
     assert lab.tables() == []
+
+
+def test_protocols_are_known_where_nothing_tells_their_names(node: Node) -> None:
+    """nft then tells their numbers."""
+    node.run("rm", "/etc/protocols")
+    lab = Lab(node, *[Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])] * 4)
+    others = [forwarding(9, 9, protocol=protocol) for protocol in ("sctp", "dccp")]
+    lab.converge(router(port_forwardings=[*FORWARDINGS, *others], conntrack_helpers=[TFTP]))  # twice, and the second changes nothing
+    [gathered] = run_engine(node, None, "gathered")["gathered"]
+    assert {entry["protocol"] for entry in gathered["port_forwardings"]} == {"tcp", "udp", "sctp", "dccp"}
 
 
 def test_the_data_comes_back(lab: Lab) -> None:

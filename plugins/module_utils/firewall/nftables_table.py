@@ -21,10 +21,13 @@ _NAME = "inet " + TABLE
 _ELEMENT = re.compile(r'(?:[^",]|"[^"]*")+')
 _ELEMENTS = "elements = {"
 _OPTIONS_OF_CHAINS = ("type ", "comment ")  # what in a chain is no rule
+_PROTOCOLS = {"6": "tcp", "17": "udp", "33": "dccp", "132": "sctp"}
+_PROTOCOL = re.compile(r"(?<= \. )(%s)(?= \. )" % "|".join(_PROTOCOLS))
+_PROTOCOL_OF_HELPER = re.compile(r"(?<= protocol )(%s)\Z" % "|".join(_PROTOCOLS))
 
 
 def parse_table(text: str) -> Tables:
-    """Read what ``nft --stateless --numeric-priority list table`` printed."""
+    """Read what ``nft --stateless --numeric-priority --numeric-protocol list table`` printed."""
     parts: Dict[str, Tuple[str, ...]] = {}
     name, lines = "", []
     for line in text.splitlines():
@@ -40,12 +43,21 @@ def parse_table(text: str) -> Tables:
 
 
 def _read_part(name: str, lines: Sequence[str]) -> Tuple[str, ...]:
+    if name.startswith("ct helper "):
+        lines = [_PROTOCOL_OF_HELPER.sub(_name_of_protocol, line) for line in lines]
     if name.startswith("chain "):
         options = [line for line in lines if line.startswith(_OPTIONS_OF_CHAINS)]
         return (":" + "; ".join(options), *(line for line in lines if line not in options))
     first = next((number for number, line in enumerate(lines) if line.startswith(_ELEMENTS)), len(lines))
     text = " ".join(lines[first:])[len(_ELEMENTS) :].rpartition("}")[0]
+    if any("inet_proto" in line for line in lines[:first]):
+        text = _PROTOCOL.sub(_name_of_protocol, text)
     return (":" + "; ".join(lines[:first]), *sorted(element.strip() for element in _ELEMENT.findall(text) if element.strip()))
+
+
+def _name_of_protocol(number: re.Match[str]) -> str:
+    """As names are written. They are read as numbers, since by name nft tells only those in /etc/protocols, if there is one."""
+    return _PROTOCOLS[number.group()]
 
 
 def script(want: Tables, have: Tables) -> str:

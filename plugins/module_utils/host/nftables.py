@@ -59,8 +59,8 @@ def tables() -> FrozenSet[Table]:
 
 
 def listed(table: Table) -> str:
-    """A table as nft prints it, without counters. Raises CommandError."""
-    return run([COMMAND, "--stateless", "--numeric-priority", "list", "table", *table]).stdout
+    """A table as nft prints it, without counters, and with numbers for what has names. Raises CommandError."""
+    return run([COMMAND, "--stateless", "--numeric-priority", "--numeric-protocol", "list", "table", *table]).stdout
 
 
 def change(text: str) -> None:
