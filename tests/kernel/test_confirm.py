@@ -333,3 +333,26 @@ def test_a_failed_way_back_is_told(node: Node) -> None:
     assert "router r1: iptables-save: " in result["msg"]
     node.run("umount", "/usr/sbin/iptables-restore")
     assert "failed" not in run_engine(node, BEFORE)
+
+
+@pytest.mark.parametrize(("there", "then"), [("iptables", "nftables"), ("nftables", "iptables")])
+def test_the_way_back_is_by_the_firewall_driver_that_was_there(node: Node, there: str, then: str) -> None:
+    run_engine(node, BEFORE, firewall_driver=there)
+    before = snapshot(node)
+    run_engine(node, AFTER, firewall_driver=then, confirm_timeout=60)
+    assert "failed" not in run_confirm(node, "taken_back")
+    assert differences(before, snapshot(node)) == []
+
+
+@pytest.mark.parametrize("then", ["iptables", "nftables"])
+def test_a_table_that_slept_sleeps_again(node: Node, then: str) -> None:
+    run_engine(node, [router()], firewall_driver="nftables")
+    inside = ("ip", "netns", "exec", "qrouter-r1", "nft")
+    node.run(*inside, "add table inet l3 { flags dormant; }")
+    before = node.run(*inside, "list", "ruleset").stdout
+    assert "flags dormant" in before
+    run_engine(node, [router()], firewall_driver=then, confirm_timeout=60)
+    assert "flags dormant" not in node.run(*inside, "list", "ruleset").stdout
+    result = run_confirm(node, "taken_back")
+    assert "failed" not in result, result["msg"]
+    assert node.run(*inside, "list", "ruleset").stdout == before

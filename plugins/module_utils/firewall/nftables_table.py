@@ -21,6 +21,7 @@ _NAME = "inet " + TABLE
 _ELEMENT = re.compile(r'(?:[^",]|"[^"]*")+')
 _ELEMENTS = "elements = {"
 _OPTIONS_OF_CHAINS = ("type ", "comment ")  # what in a chain is no rule
+_OPTIONS_OF_TABLES = ("flags ", "comment ")
 _PROTOCOLS = {"6": "tcp", "17": "udp", "33": "dccp", "132": "sctp"}
 _PROTOCOL = re.compile(r"(?<= \. )(%s)(?= \. )" % "|".join(_PROTOCOLS))
 _PROTOCOL_OF_HELPER = re.compile(r"(?<= protocol )(%s)\Z" % "|".join(_PROTOCOLS))
@@ -38,7 +39,7 @@ def parse_table(text: str) -> Tables:
         elif line.startswith("\t") and line.endswith(" {"):
             name, lines = line[1:-2], []
         elif line.startswith("\t"):
-            parts[line.strip()] = (":",)  # a flag of the table
+            parts[line.strip()] = (":",)  # an option of the table
     return {TABLE: parts}
 
 
@@ -98,6 +99,9 @@ def _changed(these: Sequence[str], others: Sequence[str]) -> List[str]:
 def _definition(parts: Chains) -> str:
     lines = ["table %s {" % _NAME]
     for name, (head, *content) in parts.items():
+        if name.startswith(_OPTIONS_OF_TABLES):
+            lines.append("\t" + name)
+            continue
         declared = [head[1:]] if head != ":" else []
         elements = [_ELEMENTS + " %s }" % ", ".join(content)] if content and not name.startswith("chain ") else content
         lines += ["\t%s {" % name, *("\t\t" + line for line in (*declared, *elements)), "\t}"]
