@@ -237,7 +237,7 @@ class Observer:
         self._progress.advance()
         try:
             with netns.entered(namespace):
-                rules = read_rules(namespace is None)
+                rules = read_rules(namespace is None, seen.desired or {})
         except (CommandError, MissingCommand, netns.DeadNamespace, netns.Inaccessible) as error:
             return error
         except OSError as error:

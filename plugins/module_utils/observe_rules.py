@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, List, NamedTuple, Tuple
+from typing import Dict, FrozenSet, Iterable, NamedTuple, Tuple
 
 from .firewall import DRIVER_OF
-from .firewall.iptables_save import parse_save, without_agents
+from .firewall.iptables_save import CHAIN_PREFIX, SavedRules, is_ours, parse_save, without_agents
 from .firewall.nftables_table import TABLE, parse_table
 from .host import iptables, nftables
+from .host.command import CommandError
 from .state import FAMILIES, INET, IPV4, IPV6, RuleSets, Tables
 
 OURS = nftables.Table("inet", TABLE)
@@ -28,18 +29,20 @@ class RulesRead(NamedTuple):
     foreign: Tuple[str, ...] = ()
 
 
-def read_rules(of_node: bool) -> RulesRead:
+def read_rules(of_node: bool, wanted: RuleSets) -> RulesRead:
     """Those of the namespace that the calling thread is in. ``of_node``: it is the node's own, where what is not ours is
-    nobody's business here. Raises OSError or CommandError.
+    nobody's business here. ``wanted``: what is to be there. Raises OSError or CommandError.
     """
     tables = nftables.tables()
     texts = {family: iptables.save(family) for family in FAMILIES if _has_rules(family, tables)}
     firewall: Dict[int, Tables] = {INET: parse_table(nftables.listed(OURS))} if OURS in tables else {}
     if of_node:
-        own = {family: parse_save(without_agents(text)).ours for family, text in texts.items()}
-        return RulesRead({**firewall, **{family: _without_policies(tables) for family, tables in own.items()}})
+        texts = {family: without_agents(text) for family, text in texts.items()}
     saved = {family: parse_save(text) for family, text in texts.items()}
-    foreign: List[str] = []
+    unreadable = [table for family, rules in saved.items() for table in _unreadable(family, rules, of_node, wanted)]
+    if of_node:
+        return RulesRead({**firewall, **{family: _without_policies(rules.ours) for family, rules in saved.items()}})
+    foreign = ["table %s %s" % table for table in unreadable]
     for family, rules in saved.items():
         foreign += [rule + (" (IPv6)" if family == IPV6 else "") for rule in rules.foreign]
     foreign += ["table %s %s" % table for table in sorted(tables) if table != OURS and not _is_of_iptables(table)]
@@ -48,6 +51,20 @@ def read_rules(of_node: bool) -> RulesRead:
         frozenset((f, name) for f, rules in saved.items() if iptables.keeps_to_nf_tables(f) for name in rules.own_tables),
         tuple(foreign),
     )
+
+
+def _unreadable(family: int, rules: SavedRules, of_node: bool, wanted: RuleSets) -> Iterable[nftables.Table]:
+    """The tables that iptables does not show. Raises CommandError when there is, or is to be, something of ours in one."""
+    for name in rules.unreadable:
+        table = nftables.Table(_FAMILIES[family], name)
+        chains = nftables.chains(table)
+        if wanted.get(family, {}).get(name) or any(c.startswith(CHAIN_PREFIX) if of_node else is_ours(c) for c in chains):
+            message = (
+                "in the table %s is what iptables cannot read, and so what is ours there is not known. See it with nft list table"
+                " %s %s, and have what somebody else put there by nft in a table of its own"
+            )
+            raise CommandError(["%stables-save" % _FAMILIES[family]], message % (name, *table))
+        yield table
 
 
 def are_as_wanted(want: RuleSets, rules: RulesRead) -> bool:

@@ -273,7 +273,7 @@ def test_protocols_are_known_where_nothing_tells_their_names(node: Node) -> None
     node.run("rm", "/etc/protocols")
     lab = Lab(node, *[Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])] * 4)
     others = [forwarding(9, 9, protocol=protocol) for protocol in ("sctp", "dccp")]
-    lab.converge(router(port_forwardings=[*FORWARDINGS, *others], conntrack_helpers=[TFTP]))  # twice, and the second changes nothing
+    lab.converge(router(port_forwardings=[*FORWARDINGS, *others], conntrack_helpers=[TFTP]))
     [gathered] = run_engine(node, None, "gathered")["gathered"]
     assert {entry["protocol"] for entry in gathered["port_forwardings"]} == {"tcp", "udp", "sctp", "dccp"}
 

@@ -56,10 +56,11 @@ def restored(*lines: str) -> str:
 
 
 def test_converged_rules_are_left_alone() -> None:
-    ours, foreign, own_tables = saved()
+    ours, foreign, own_tables, unreadable = saved()
     assert ours == {"nat": {**DESIRED["nat"], "INPUT": (":ACCEPT",)}}
     assert foreign == ()
     assert own_tables == {"nat"}
+    assert unreadable == ()
     assert differing_chains(DESIRED, ours) == {}
     assert restore_text(DESIRED, ours) == ""
     assert describe_changes(DESIRED, ours) == []

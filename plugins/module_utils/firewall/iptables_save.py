@@ -26,6 +26,8 @@ AGENT_CHAIN_PREFIX = "neutron-l3-agent-"  # of the L3 agent, whose routers are t
 AGENT_PREFIX = "neutron-"
 AGENT_CHAINS = (AGENT_CHAIN_PREFIX, AGENT_PREFIX + "filter-top", AGENT_PREFIX + "postrouting-bottom")
 
+_UNREADABLE = re.compile(r"# Table `(\S+)' is incompatible")
+
 _AGENTS_LINE = re.compile(r'^:%s|^-A %s| -[jg] %s[^ "]*$' % (AGENT_PREFIX, AGENT_PREFIX, AGENT_PREFIX))
 
 _ESCAPED = re.compile(r"\\.")  # what a backslash takes the meaning from
@@ -34,11 +36,14 @@ UNTOUCHED: Tuple[str, ...] = (":ACCEPT",)  # a built-in chain in which nothing i
 
 
 class SavedRules(NamedTuple):
-    """What iptables-save printed: ours, the rules that are not, each in words, and the tables in which nothing is not ours."""
+    """What iptables-save printed: ours, the rules that are not, each in words, and the tables in which nothing is not ours.
+    ``unreadable``: tables in which somebody has put by nft what iptables cannot show, so that it shows nothing of them.
+    """
 
     ours: Tables
     foreign: Tuple[str, ...]
     own_tables: FrozenSet[str]
+    unreadable: Tuple[str, ...] = ()
 
 
 def is_ours(chain: str) -> bool:
@@ -80,6 +85,7 @@ def parse_save(text: str) -> SavedRules:
     own_tables: Set[str] = set()
     policies: Dict[str, str] = {}
     rules: Dict[str, List[str]] = {}
+    unreadable: List[str] = []
     table = ""
     for line in (whole.rstrip("\n") for whole in _lines(text)):
         if line.startswith("-A "):
@@ -90,6 +96,8 @@ def parse_save(text: str) -> SavedRules:
             policies[chain] = policy.partition(" ")[0]
         elif line.startswith("*"):
             table, policies, rules = line[1:].strip(), {}, {}
+        elif line.startswith("#"):
+            unreadable += _UNREADABLE.findall(line)
         elif line == "COMMIT":
             ours[table] = {}
             others_before = len(foreign)
@@ -100,7 +108,7 @@ def parse_save(text: str) -> SavedRules:
                 foreign.extend("rule in chain %s of table %s: %s" % (chain, table, rule) for rule in others)
             if others_before == len(foreign) and _has_only_ours(policies):
                 own_tables.add(table)
-    return SavedRules(ours, tuple(foreign), frozenset(own_tables))
+    return SavedRules(ours, tuple(foreign), frozenset(own_tables), tuple(unreadable))
 
 
 def _has_only_ours(policies: Mapping[str, str]) -> bool:

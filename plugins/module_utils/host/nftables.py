@@ -17,6 +17,8 @@ COMMAND = "nft"
 FAMILY_NAMES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}  # NFPROTO_* of linux/netfilter.h
 _GET_TABLES = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE of linux/netfilter/nf_tables.h
 _TABLE_NAME = 1  # NFTA_TABLE_NAME
+_GET_CHAINS = 10 << 8 | 4  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN of linux/netfilter/nf_tables.h
+_CHAIN_TABLE, _CHAIN_NAME = 1, 3  # NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME
 _GET_GENERATION = 10 << 8 | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN of linux/netfilter/nf_tables.h
 _HEADER = struct.pack("!BBH", 0, 0, 0)  # nfgenmsg: family, version, resource
 _ID = 1  # NFTA_GEN_ID
@@ -55,6 +57,17 @@ def tables() -> FrozenSet[Table]:
         for body in socket.dump(_GET_TABLES, _HEADER):
             name = netlink.text(netlink.attributes(body, len(_HEADER), {_TABLE_NAME})[_TABLE_NAME])
             found.append(Table(FAMILY_NAMES.get(body[0], str(body[0])), name))
+        return frozenset(found)
+
+
+def chains(table: Table) -> FrozenSet[str]:
+    """The names of a table's chains. Raises OSError."""
+    with Netlink(netlink.NETFILTER) as socket, netlink.understood():
+        found = set()
+        for body in socket.dump(_GET_CHAINS, _HEADER):
+            names = netlink.attributes(body, len(_HEADER), {_CHAIN_TABLE, _CHAIN_NAME})
+            if (FAMILY_NAMES.get(body[0]), netlink.text(names[_CHAIN_TABLE])) == table:
+                found.add(netlink.text(names[_CHAIN_NAME]))
         return frozenset(found)
 
 
