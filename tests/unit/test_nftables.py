@@ -137,6 +137,30 @@ def test_ranges() -> None:
     assert firewall_from({INET: {"l3": parts}}).port_forwardings == firewall(data).port_forwardings
 
 
+def test_a_range_that_is_an_element_for_each_port_is_told_in_one_sentence() -> None:
+    at_first, then, damaged = (
+        {"l3": {"map forwarded_ports": table(router(port_forwardings=ports))["map forwarded_ports"]}}
+        for ports in (
+            [forwarding("7000:7002", "8000:8002"), forwarding(80, 8080)],
+            [forwarding("1:65534", "2:65535"), forwarding("100:101", 22, protocol="udp"), forwarding(80, 8080, protocol="udp")],
+            [forwarding("7000:7001", "8000:8001")],
+        )
+    )
+    place = "map forwarded_ports of table l3"
+    assert describe(then, at_first) == [
+        f"element removed from {place}: 203.0.113.30 . tcp . 7000-7002 : 10.0.0.5 . 8000-8002",
+        f"element removed from {place}: 203.0.113.30 . tcp . 80 : 10.0.0.5 . 8080",
+        f"element added to {place}: 203.0.113.30 . tcp . 1-65534 : 10.0.0.5 . 2-65535",
+        f"element added to {place}: 203.0.113.30 . udp . 100-101 : 10.0.0.5 . 22",
+        f"element added to {place}: 203.0.113.30 . udp . 80 : 10.0.0.5 . 8080",
+    ]
+    [head, first, *_others] = at_first["l3"]["map forwarded_ports"]
+    damaged["l3"]["map forwarded_ports"] = (head, first)
+    assert describe(damaged, {"l3": {"map forwarded_ports": at_first["l3"]["map forwarded_ports"][:3]}}) == [
+        f'element removed from {place}: 203.0.113.30 . tcp . 7001 comment "7000-7002" : 10.0.0.5 . 8001'
+    ]
+
+
 def test_in_the_nodes_own_namespace_only_the_routers_devices_are_concerned() -> None:
     parts = table(router(), metadata_port=9697, own_namespace=True, clamp_mss=True)
     assert parts["chain prerouting"][-2:] == ('iifname "qr-*" jump destination_nat', 'iifname "qg-*" jump destination_nat')

@@ -20,6 +20,7 @@ TABLE = "l3"
 _NAME = "inet " + TABLE
 _ELEMENT = re.compile(r'(?:[^",]|"[^"]*")+')
 _ELEMENTS = "elements = {"
+_OF_RANGE = re.compile(r'(.+ \. )\d+ comment "(\d+)-(\d+)" : (.+) \. (\d+)\Z')
 _OPTIONS_OF_CHAINS = ("type ", "comment ")  # what in a chain is no rule
 _OPTIONS_OF_TABLES = ("flags ", "comment ")
 _PROTOCOLS = {"6": "tcp", "17": "udp", "33": "dccp", "132": "sctp"}
@@ -135,6 +136,23 @@ def _describe_part(place: str, name: str, want: Sequence[str], have: Sequence[st
         done = "created" if not have else "made anew"
         count = len(want) - 1
         return ["%s %s%s" % (place, done, " with %d %s%s" % (count, what, "" if count == 1 else "s") if count else "")]
-    sentences = ["%s removed from %s: %s" % (what, place, line) for line in _changed(have, want)]
-    sentences += ["%s added to %s: %s" % (what, place, line) for line in _changed(want, have)]
+    sentences = ["%s removed from %s: %s" % (what, place, line) for line in _with_ranges_joined(_changed(have, want))]
+    sentences += ["%s added to %s: %s" % (what, place, line) for line in _with_ranges_joined(_changed(want, have))]
     return sentences or ["%ss of %s put in order" % (what, place)]
+
+
+def _with_ranges_joined(lines: Iterable[str]) -> List[str]:
+    """What is a port forwarding's range of ports, which can be tens of thousands of elements, in one."""
+    joined: Dict[str, List[str]] = {}
+    for line in lines:
+        match = _OF_RANGE.match(line)
+        joined.setdefault("%s%s-%s : %s" % match.groups()[:4] if match is not None else line, []).append(line)
+    result = []
+    for text, together in joined.items():
+        match = _OF_RANGE.match(together[0])
+        if match is None or len(together) < int(match[3]) - int(match[2]) + 1:
+            result += together
+        else:
+            ports = sorted({int(line.rpartition(" ")[2]) for line in together})
+            result.append("%s . %s" % (text, "-".join(map(str, sorted({ports[0], ports[-1]})))))
+    return result
