@@ -34,6 +34,7 @@ def read_rules(of_node: bool, wanted: RuleSets) -> RulesRead:
     nobody's business here. ``wanted``: what is to be there. Raises OSError or CommandError.
     """
     tables = nftables.tables()
+    _refuse_rules_without_iptables(tables, of_node)
     texts = {family: iptables.save(family) for family in FAMILIES if _has_rules(family, tables)}
     firewall: Dict[int, Tables] = {INET: parse_table(nftables.listed(OURS))} if OURS in tables else {}
     if of_node:
@@ -53,12 +54,25 @@ def read_rules(of_node: bool, wanted: RuleSets) -> RulesRead:
     )
 
 
+def _refuse_rules_without_iptables(tables: FrozenSet[nftables.Table], of_node: bool) -> None:
+    """Raise CommandError where rules of ours were made by commands that are gone: they would go on translating."""
+    for family, name in _FAMILIES.items():
+        made = [table for table in tables if table.family == name and table.name in iptables.TABLES]
+        if made and iptables.variant(family) is None and any(_has_ours(table, of_node) for table in made):
+            message = "the node lacks it, and has rules that were made by it. Install the package iptables until they are gone"
+            raise CommandError(["%stables-save" % name], message)
+
+
+def _has_ours(table: nftables.Table, of_node: bool) -> bool:
+    """Whether a chain in a table of iptables is ours. ``of_node``: there, those of Neutron's agents are not."""
+    return any(chain.startswith(CHAIN_PREFIX) if of_node else is_ours(chain) for chain in nftables.chains(table))
+
+
 def _unreadable(family: int, rules: SavedRules, of_node: bool, wanted: RuleSets) -> Iterable[nftables.Table]:
     """The tables that iptables does not show. Raises CommandError when there is, or is to be, something of ours in one."""
     for name in rules.unreadable:
         table = nftables.Table(_FAMILIES[family], name)
-        chains = nftables.chains(table)
-        if wanted.get(family, {}).get(name) or any(c.startswith(CHAIN_PREFIX) if of_node else is_ours(c) for c in chains):
+        if wanted.get(family, {}).get(name) or _has_ours(table, of_node):
             message = (
                 "in the table %s is what iptables cannot read, and so what is ours there is not known. See it with nft list table"
                 " %s %s, and have what somebody else put there by nft in a table of its own"

@@ -268,6 +268,28 @@ def test_from_the_legacy_variant(node: Node) -> None:
     assert lab.tables() == []
 
 
+def test_without_the_commands_of_iptables(node: Node) -> None:
+    """They are not needed, but where there are rules that they made: these would go on translating."""
+    lab = Lab(node, *[Machine(node, "outside", "br-ex", [f"{OUTSIDE}/24"])] * 4)
+    lab.converge(firewall_driver="iptables")
+    before = lab.inside("nft", "--stateless", "list", "ruleset")
+    paths = [f"/etc/alternatives/{name}{suffix}" for name in ("iptables", "ip6tables") for suffix in ("", "-save", "-restore")]
+    targets = {path: node.run("readlink", path).stdout.strip() for path in paths}
+    node.run("rm", *paths)
+    assert run_engine(node, [DATA])["msg"].splitlines()[1] == (
+        "router r1: iptables-save: the node lacks it, and has rules that were made by it. Install the package iptables until they"
+        " are gone"
+    )
+    assert lab.inside("nft", "--stateless", "list", "ruleset") == before
+    for path, target in targets.items():
+        node.run("ln", "-s", target, path)
+    lab.converge()
+    node.run("rm", *paths)
+    lab.inside("nft", "add table ip nat")
+    lab.converge(router(floating_ips=[]))
+    assert run_engine(node, [DATA])["routers"][0]["foreign"] == ["table ip nat"]
+
+
 def test_protocols_are_known_where_nothing_tells_their_names(node: Node) -> None:
     """nft then tells their numbers."""
     node.run("rm", "/etc/protocols")
