@@ -25,11 +25,24 @@ def why_not_whole(present: RouterState, driver: InterfaceDriver) -> Optional[str
     damaged = [(name, _damage(device, present.addresses.get(name))) for name, device in sorted(present.devices.items())]
     reasons = ["device %s %s" % (name, damage) for name, damage in damaged if damage]
     gateway = any(name.startswith(EXTERNAL_PREFIX) for name in present.devices)
-    if not gateway and firewall_from(present.firewall).is_translating:
+    is_translating = firewall_from(present.firewall).is_translating
+    if not gateway and is_translating:
         reasons.append("the device of its gateway is gone")
     damage = why_damaged(present.firewall, list(present.devices))
     reasons += [damage] if damage is not None else []
+    if not is_translating and _has_floating_ips(present):
+        reasons.append("the rules of its floating IPs are gone")
     return reasons[0] if reasons else None
+
+
+def _has_floating_ips(present: RouterState) -> bool:
+    """Whether there are addresses as those of floating IPs, behind the gateway's own."""
+    return any(
+        address.endswith("/32")
+        for device, addresses in present.addresses.items()
+        if device.startswith(EXTERNAL_PREFIX)
+        for address in addresses[1:]
+    )
 
 
 def _damage(device: Device, addresses: Optional[Sequence[str]]) -> Optional[str]:

@@ -171,6 +171,18 @@ def test_check_mode_of_a_playbook_that_makes_a_router_does_not_fail(node: Node) 
     ]
 
 
+@pytest.mark.parametrize("firewall_driver", ["iptables", "nftables"])
+def test_a_router_of_which_all_rules_were_flushed_is_not_edited(node: Node, firewall_driver: str) -> None:
+    run_engine(node, [router()], firewall_driver=firewall_driver)
+    node.run("ip", "netns", "exec", "qrouter-r1", "nft", "flush ruleset")
+    change = {"router_id": "r1", "floating_ip_address": "203.0.113.22", "firewall_driver": firewall_driver}
+    result = run_object(node, "floating_ip", fixed_ip_address="10.0.0.9", **change)
+    assert result["msg"].startswith("Router r1 is not whole: the rules of its floating IPs are gone. Converge it with l3_routers")
+    assert not run_object(node, "floating_ip", state="absent", check=True, **change).get("changed")
+    run_engine(node, [router()], firewall_driver=firewall_driver)
+    assert run_object(node, "floating_ip", fixed_ip_address="10.0.0.9", **change)["changed"]
+
+
 @pytest.mark.parametrize("own_namespace", [True, False])
 def test_absent_in_the_other_place_removes_nothing(node: Node, own_namespace: bool) -> None:
     run_engine(node, [router()], use_namespaces=not own_namespace, router_id="r1")
