@@ -173,6 +173,18 @@ SABOTAGES: dict[str, tuple[str, list[str]]] = {
         'add set inet l3 theirs { type ipv4_addr; flags interval; comment "a, b"; elements = { 10.0.0.0/8 comment "c } d" } }',
         [f"set theirs {_L3} removed"],
     ),
+    "rule with a comment that looks like a chain": (
+        'insert rule inet l3 source_nat drop comment "a\n\t}\n\tchain theirs {\n\t\tdrop\n"',
+        [f'rule removed from chain source_nat {_L3}: drop comment "a\n\t}}\n\tchain theirs {{\n\t\tdrop\n"'],
+    ),
+    "element with a comment that looks like a chain": (
+        'add element inet l3 floating_ips { 203.0.113.66 comment "a\n\t}\n\tchain theirs {\n\t\tdrop\n" : 10.0.0.66 }',
+        [
+            f"element removed from map floating_ips {_L3}: 203.0.113.66"
+            ' comment "a\n\t}\n\tchain theirs {\n\t\tdrop\n" : 10.0.0.66',
+            "flows through 203.0.113.66 ended",
+        ],
+    ),
     "counter added": ("add counter inet l3 theirs", [f"counter theirs {_L3} removed"]),
     "base chain that drops": (
         "add chain inet l3 theirs { type filter hook forward priority 5; policy drop; }",

@@ -32,7 +32,7 @@ def parse_table(text: str) -> Tables:
     """Read what ``nft --stateless --numeric-priority --numeric-protocol list table`` printed."""
     parts: Dict[str, Tuple[str, ...]] = {}
     name, lines = "", []
-    for line in text.splitlines():
+    for line in _lines(text):
         if line.startswith("\t\t"):
             lines.append(line.strip())
         elif line == "\t}":
@@ -42,6 +42,18 @@ def parse_table(text: str) -> Tables:
         elif line.startswith("\t"):
             parts[line.strip()] = (":",)  # an option of the table
     return {TABLE: parts}
+
+
+def _lines(text: str) -> Iterable[str]:
+    """Lines, of which one that begins a comment with a line break in it is with the comment's end."""
+    parts: List[str] = []
+    quoted = False
+    for part in text.split("\n"):
+        parts.append(part)
+        quoted ^= part.count('"') % 2 == 1
+        if not quoted:
+            yield "\n".join(parts)
+            parts = []
 
 
 def _read_part(name: str, lines: Sequence[str]) -> Tuple[str, ...]:
