@@ -22,7 +22,7 @@ from .plan_node import Change, NodePlan, plan_restoration
 from .plan_policy_rules import describe_policy_rule
 from .plan_routes import can_be_added, describe_route
 from .result import node_result
-from .state import KERNEL_POLICY_RULES, Attachment, Device, RouterState
+from .state import KERNEL_POLICY_RULES, LINK_LOCAL, Attachment, Device, RouterState
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def _that_can_be(change: Change, driver: InterfaceDriver, losses: List[str]) -> 
         message = "Router %s goes with what is not ours in its namespace, and that would not come back: %s."
         losses.append(message % (change.router_id, "; ".join(before.foreign)))
     routes = frozenset(route for route in before.routes if can_be_added(route))
+    connected = frozenset(route for route in before.connected if route.destination != LINK_LOCAL + "/64")  # comes with IPv6
     rules = before.policy_rules & KERNEL_POLICY_RULES
     others = [
         *("route " + describe_route(route) for route in before.routes - routes),
@@ -79,9 +80,8 @@ def _that_can_be(change: Change, driver: InterfaceDriver, losses: List[str]) -> 
     for other in sorted(others):
         losses.append("Router %s: the %s is none that a run makes, and would not come back." % (change.router_id, other))
     advertised = before.advertised or None  # of what is not known, nothing can be had again
-    return replace(before, devices=devices, routes=routes, policy_rules=rules, advertised=advertised, dead=False).without_devices(
-        lost
-    )
+    kept = replace(before, devices=devices, routes=routes, connected=connected, policy_rules=rules)
+    return replace(kept, advertised=advertised, dead=False).without_devices(lost)
 
 
 def _attachment(change: Change, device: Device, driver: InterfaceDriver) -> Optional[Attachment]:

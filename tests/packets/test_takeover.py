@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from sandbox import Machine, MetadataServer, Node
-from sandbox.engine import run_engine
+from sandbox.engine import run_confirm, run_engine
 
 from ..agent_built import NAMESPACE, agent_built_router, build_as_agent
 from ..kernel_state import differences, snapshot
@@ -42,6 +43,21 @@ def test_a_run_adopts_what_the_agent_built(node: Node) -> None:
     for command in ("iptables-save", "ip6tables-save"):
         assert "neutron" not in node.run("ip", "netns", "exec", NAMESPACE, command).stdout
     assert run_engine(node, [agent_built_router()])["changed"] is False
+
+
+def test_it_can_be_taken_back(node: Node) -> None:
+    """The kernel makes link-local routes anew as soon as devices speak IPv6 again."""
+    build_as_agent(node)
+    inside = ("ip", "netns", "exec", NAMESPACE)
+    deadline = time.monotonic() + 20
+    while "fe80::/64 dev qg-" not in node.run(*inside, "ip", "-6", "route").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before = snapshot(node)
+    assert run_engine(node, [agent_built_router()], confirm_timeout=60)["unconfirmed"]
+    result = run_confirm(node, "taken_back")
+    assert "failed" not in result, result["msg"]
+    assert differences(before, snapshot(node)) == []
 
 
 def test_afterwards_it_is_a_router_like_any_other(node: Node) -> None:
