@@ -92,8 +92,9 @@ def test_the_documentation_names_these() -> None:
     assert named == {*PLAIN, *METADATA, "NET_RAW", "NET_BIND_SERVICE"}
 
 
-def test_two_are_enough_for_routers(node: Node) -> None:
-    assert is_well(life(node, only(*PLAIN)))
+@pytest.mark.parametrize("firewall_driver", ["iptables", "nftables"])
+def test_two_are_enough_for_routers(node: Node, firewall_driver: str) -> None:
+    assert is_well(life(node, only(*PLAIN), firewall_driver=firewall_driver))
 
 
 def test_another_is_enough_for_announcements(node: Node) -> None:
