@@ -67,6 +67,22 @@ def test_nothing_of_ours_is_left_and_all_else_is(driver: str, use_namespaces: bo
         assert (again.status, again.changed) == (0, {"node": 0}), again.output
 
 
+def test_without_the_commands_of_iptables(node: Node) -> None:
+    node.run("sh", "-c", "rm /etc/alternatives/*tables*")
+    before = snapshot(node)
+    options = {
+        "l3_sync_routers": [router()],
+        "l3_sync_interface_driver": "bridge",
+        "l3_sync_firewall_driver": "nftables",
+        "network_node_external_bridge": "br-made",
+    }
+    made = run_playbook("netnode.l3.sync", [node], host_vars={"node": options})
+    assert made.status == 0, made.output
+    torn = run_playbook("netnode.l3.teardown", [node], host_vars={"node": options})
+    assert torn.status == 0, torn.output
+    assert differences(before, snapshot(node)) == []
+
+
 def test_a_bridge_in_use_stays_and_is_named(node: Node) -> None:
     options = {"l3_sync_routers": [router()], "l3_sync_interface_driver": "bridge", "network_node_external_bridge": "br-made"}
     assert run_playbook("netnode.l3.sync", [node], host_vars={"node": options}).status == 0
