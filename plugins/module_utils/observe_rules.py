@@ -58,7 +58,7 @@ def _refuse_rules_without_iptables(tables: FrozenSet[nftables.Table], of_node: b
     """Raise CommandError where rules of ours were made by commands that are gone: they would go on translating."""
     for family, name in _FAMILIES.items():
         made = [table for table in tables if table.family == name and table.name in iptables.TABLES]
-        if made and iptables.variant(family) is None and any(_has_ours(table, of_node) for table in made):
+        if made and not iptables.is_there(family) and any(_has_ours(table, of_node) for table in made):
             message = "the node lacks it, and has rules that were made by it. Install the package iptables until they are gone"
             raise CommandError(["%stables-save" % name], message)
 
