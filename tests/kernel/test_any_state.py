@@ -32,7 +32,7 @@ TAGS = {"network-000-a": 1, "network-00": 2, "n": 3}
 PORTS = ("--columns=name,tag list Port", "--columns=name,external_ids list Interface")
 WALKS = int(os.environ.get("ANY_STATE_WALKS", "0"))
 SETTINGS = settings(
-    max_examples=WALKS or 12,
+    max_examples=WALKS or 8,
     derandomize=not WALKS,
     phases=[Phase.generate, Phase.shrink] if WALKS else [Phase.generate],  # to shrink takes minutes
     database=None,
