@@ -30,8 +30,8 @@ def pytest_xdist_make_scheduler(config: Any, log: Any) -> _Scheduling:
 
 
 def pytest_xdist_auto_num_workers(config: Any) -> int:
-    """Most tests wait for others' processes half of the time."""
-    return 2 * (os.cpu_count() or 1)
+    """Most tests wait half of the time: for packets that do not come, and for others' processes."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lab import Lab, Machine, TenantMachine
@@ -61,9 +62,16 @@ def machine_of(lab: Lab, *numbers: int) -> Iterator[TenantMachine]:
 
 
 def converge(
-    lab: Lab, routers: Mapping[str, Sequence[Router]], *arguments: str, playbook: str = "netnode.l3.sync", **more: Any
+    lab: Lab,
+    routers: Mapping[str, Sequence[Router]],
+    *arguments: str,
+    playbook: str = "netnode.l3.sync",
+    collections: Path | None = None,
+    **more: Any,
 ) -> Play:
-    """Run the playbook on the nodes that are named, with the routers of each. ``more``: variables of all."""
+    """Run the playbook on the nodes that are named, with the routers of each. ``collections``: where another version of this one
+    is installed; ``more``: variables of all.
+    """
     hosts = {
         name: {
             **lab.variables,
@@ -74,7 +82,8 @@ def converge(
         }
         for name, of_node in routers.items()
     }
-    return run_on_hosts(playbook, hosts, *arguments)
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections)} if collections is not None else {}
+    return run_on_hosts(playbook, hosts, *arguments, environment=environment)
 
 
 def pings(lab: Lab, address: str) -> bool:
