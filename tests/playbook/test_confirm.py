@@ -161,6 +161,31 @@ def test_the_node_takes_the_change_back_though_the_controller_is_dead(built: Nod
     assert differences(before, snapshot(built)) == []
 
 
+# As in the examples of the module, by somebody who has looked for himself.
+BY_HAND = """
+- hosts: network_nodes
+  gather_facts: false
+  tasks:
+    - netnode.l3.l3_routers:
+        interface_driver: bridge
+        routers: "{{ routers }}"
+        confirm_timeout: 60
+    - netnode.l3.l3_confirm:
+        state: "{{ state }}"
+    - netnode.l3.l3_confirm:
+"""
+
+
+@pytest.mark.parametrize(("state", "stands"), [("confirmed", True), ("taken_back", False)])
+def test_the_module_answers_for_a_change_once(node: Node, tmp_path: Path, state: str, stands: bool) -> None:
+    playbook = tmp_path / "by-hand.yml"
+    playbook.write_text(BY_HAND)
+    play = run_playbook(str(playbook), [node], host_vars={"node": {"routers": [router()], "state": state}})
+    assert "No change waits to be confirmed on this node" in play.output, play.output
+    assert play.failed == {"node": 1}, play.output
+    assert ("qrouter-r1" in node.run("ip", "netns").stdout) is stands
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():

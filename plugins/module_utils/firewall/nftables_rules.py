@@ -28,15 +28,17 @@ _INTERNAL, _EXTERNAL = DEVICES
 # Priorities of linux/netfilter_ipv4.h; the helper of a connection is given once there is a connection (at -200).
 _RAW, _MANGLE, _DNAT, _FILTER, _SNAT = -300, -150, -100, 0, 100
 HELPERS_CHAIN = "chain conntrack_helpers"
+_FORWARDED = ("forwarded_ports", "forwarded_ranges")  # maps of port forwardings
 
 Parts = Dict[str, Tuple[str, ...]]
 
 
 def rule_sets(firewall: Firewall) -> RuleSets:
     """The table, without one where nothing is asked for."""
+    maps = _maps(firewall)
     parts: Parts = {
-        **_maps(firewall),
-        **_nat_chains(firewall),
+        **maps,
+        **_nat_chains(firewall, maps),
         **(_metadata_chains(firewall.metadata_port) if firewall.metadata_port is not None else {}),
         **_forward_chains(firewall),
         **_helper_parts(firewall),
@@ -101,8 +103,7 @@ def _port_elements(forwarding: PortForwarding) -> Iterable[str]:
         yield "%s%s : %s" % (_key(forwarding, port), comment, to)
 
 
-def _nat_chains(firewall: Firewall) -> Parts:
-    maps = _maps(firewall)
+def _nat_chains(firewall: Firewall, maps: Parts) -> Parts:
     lookups = [("floating_ips", "ip daddr"), *((name, "ip daddr . meta l4proto . th dport") for name in _FORWARDED)]
     to_fixed = ["dnat ip to %s map @%s" % (key, name) for name, key in lookups if len(maps["map " + name]) > 1]
     parts: Parts = {}
@@ -125,9 +126,6 @@ def _nat_chains(firewall: Firewall) -> Parts:
     if firewall.untranslated:
         parts["set untranslated"] = _set("ifname", map('"%s"'.__mod__, firewall.untranslated))
     return parts
-
-
-_FORWARDED = ("forwarded_ports", "forwarded_ranges")
 
 
 def _source_nat_rules(firewall: Firewall, to_fixed: bool) -> Iterable[str]:
@@ -195,7 +193,7 @@ def _scope_parts(firewall: Firewall, family: int) -> Parts:
     translated = ["ct status snat,dnat return"] if external is not None and family == IPV4 else []
     parts: Parts = {"chain scopes_ipv%d" % family: (":", *translated, "oifname vmap @scopes_ipv%d" % family)}
     verdicts = {device: "goto " + _chain(family, scope) for device, scope in scopes.items()}
-    for scope in scopes.values():
+    for scope in dict.fromkeys(scopes.values()):
         parts.update(_scope_chain(family, scope, scopes))
     if external in verdicts and family == IPV4 and firewall.source_nat:
         verdicts[external] = "return"

@@ -13,8 +13,8 @@ from . import netlink
 from .command import run
 from .netlink import Netlink
 
-COMMAND = "nft"
-FAMILY_NAMES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}  # NFPROTO_* of linux/netfilter.h
+_COMMAND = "nft"
+_FAMILY_NAMES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}  # NFPROTO_* of linux/netfilter.h
 _GET_TABLES = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE of linux/netfilter/nf_tables.h
 _TABLE_NAME = 1  # NFTA_TABLE_NAME
 _GET_CHAINS = 10 << 8 | 4  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN of linux/netfilter/nf_tables.h
@@ -56,7 +56,7 @@ def tables() -> FrozenSet[Table]:
         found = []
         for body in socket.dump(_GET_TABLES, _HEADER):
             name = netlink.text(netlink.attributes(body, len(_HEADER), {_TABLE_NAME})[_TABLE_NAME])
-            found.append(Table(FAMILY_NAMES.get(body[0], str(body[0])), name))
+            found.append(Table(_FAMILY_NAMES.get(body[0], str(body[0])), name))
         return frozenset(found)
 
 
@@ -66,16 +66,16 @@ def chains(table: Table) -> FrozenSet[str]:
         found = set()
         for body in socket.dump(_GET_CHAINS, _HEADER):
             names = netlink.attributes(body, len(_HEADER), {_CHAIN_TABLE, _CHAIN_NAME})
-            if (FAMILY_NAMES.get(body[0]), netlink.text(names[_CHAIN_TABLE])) == table:
+            if (_FAMILY_NAMES.get(body[0]), netlink.text(names[_CHAIN_TABLE])) == table:
                 found.add(netlink.text(names[_CHAIN_NAME]))
         return frozenset(found)
 
 
 def listed(table: Table) -> str:
     """A table as nft prints it, without counters, and with numbers for what has names. Raises CommandError."""
-    return run([COMMAND, "--stateless", "--numeric-priority", "--numeric-protocol", "list", "table", *table]).stdout
+    return run([_COMMAND, "--stateless", "--numeric-priority", "--numeric-protocol", "list", "table", *table]).stdout
 
 
 def change(text: str) -> None:
     """Make a change of rule sets at once, as a whole or not at all. Raises CommandError."""
-    run([COMMAND, "--file", "-"], text)
+    run([_COMMAND, "--file", "-"], text)
