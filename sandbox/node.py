@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 # What is written to /etc, /var/lib and /usr/local stays in the node; /run is empty, with the places that ip(8) and locks need.
+# The second argument has what the node has in these directories besides what is in the host's.
 _SETUP = r"""
 set -e
 mount -t tmpfs tmpfs /run
@@ -19,6 +22,7 @@ mkdir -p /run/netns /run/lock /run/overlay
 for directory in etc var/lib usr/local; do
     layer=/run/overlay/$directory
     mkdir -p "$layer/upper" "$layer/work"
+    [ -z "$2" ] || cp -a "$2/$directory/." "$layer/upper"
     mount -t overlay -o "lowerdir=/$directory,upperdir=$layer/upper,workdir=$layer/work" overlay "/$directory"
 done
 mount -t sysfs sysfs /sys
@@ -74,13 +78,16 @@ class RunningNode:
 
 
 class Node(RunningNode):
-    """A sandboxed node; a context manager. Its processes and namespaces end with it, or with this process."""
+    """A sandboxed node; a context manager. Its processes and namespaces end with it, or with this process.
 
-    def __init__(self, name: str) -> None:
+    ``files``: a directory that :meth:`keep_files` filled, the files of which the node has from the beginning.
+    """
+
+    def __init__(self, name: str, files: Path | None = None) -> None:
         rootless = [] if os.geteuid() == 0 else ["--map-root-user"]
         command = ["unshare", *rootless, "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
         self._holder = subprocess.Popen(
-            [*command, "/bin/sh", "-c", _SETUP, "sh", name],
+            [*command, "/bin/sh", "-c", _SETUP, "sh", name, str(files or "")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._holder.stdout is not None and self._holder.stderr is not None
@@ -97,9 +104,16 @@ class Node(RunningNode):
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
+    def keep_files(self, files: Path) -> None:
+        """Copy what was written to the node's files to a directory, for other nodes."""
+        for directory in ("etc", "var/lib", "usr/local"):
+            written = self.file(f"/run/overlay/{directory}/upper")
+            shutil.copytree(written, files / directory, symlinks=True)
+
     def stop(self) -> None:
         """End the node, with every process and namespace in it."""
-        self._holder.kill()
+        if self._holder.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)  # this one is gone when all others are
         self._holder.communicate()
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox import Node
+from sandbox import Node, run_playbook
 
 _SHARE_A_SERVER = "tests/neutron/"
 
@@ -40,3 +41,16 @@ def node() -> Iterator[Node]:
     with Node("node") as node:
         node.add_bridge("br-ex")
         yield node
+
+
+@pytest.fixture(scope="session")
+def prepared_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the role network_node writes to a node's disk, for nodes that are to be in order from the beginning."""
+    files = tmp_path_factory.mktemp("prepared")
+    playbook = files / "prepare.yml"
+    playbook.write_text("[{hosts: network_nodes, gather_facts: false, roles: [netnode.l3.network_node]}]")
+    with Node("node") as node:
+        play = run_playbook(str(playbook), [node])
+        assert play.status == 0, play.output
+        node.keep_files(files)
+    return files

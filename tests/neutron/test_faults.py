@@ -10,6 +10,7 @@ import http.client
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,8 +176,10 @@ def test_several_external_networks_as_an_older_server_says_it(server: NeutronSer
     assert "gateway_external_network_id must be configured" in str(error.value)
 
 
-def test_a_run_that_cannot_ask_neutron_touches_nothing_and_tells_no_secret(server: NeutronServer, host: str) -> None:
-    with Node(host) as node:
+def test_a_run_that_cannot_ask_neutron_touches_nothing_and_tells_no_secret(
+    server: NeutronServer, host: str, prepared_files: Path
+) -> None:
+    with Node(host, prepared_files) as node:
         node.add_bridge("br-ex")
         own = {"l3_sync_interface_driver": "bridge", "l3_sync_routers": [small_router(1), small_router(2)]}
         assert run_playbook("netnode.l3.sync", [node], host_vars={host: own}).status == 0

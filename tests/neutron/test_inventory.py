@@ -327,7 +327,7 @@ def test_credentials_are_templates_and_vaulted_text(half_a_server: tuple[str, li
 
 
 def test_the_playbook_brings_nodes_to_what_neutron_says(
-    server: NeutronServer, cloud: Cloud, host: str, source: Callable[..., Path]
+    server: NeutronServer, cloud: Cloud, host: str, source: Callable[..., Path], prepared_files: Path
 ) -> None:
     other = f"{host}-b"
     new_host(server, other)
@@ -337,7 +337,7 @@ def test_the_playbook_brings_nodes_to_what_neutron_says(
     theirs, _networks = cloud.router("theirs", "10.0.0.0/24", zone=other)
     cloud.floating_ip(cloud.port(network))
 
-    with Node(host) as first, Node(other) as second:
+    with Node(host, prepared_files) as first, Node(other, prepared_files) as second:
 
         def run(*arguments: str, **more: Any) -> Play:
             variables = {"l3_sync_interface_driver": "bridge", **more}

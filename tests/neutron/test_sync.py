@@ -22,9 +22,9 @@ from sandbox.playbook import Play
 
 
 @pytest.fixture
-def network_node(host: str) -> Iterator[Node]:
+def network_node(host: str, prepared_files: Path) -> Iterator[Node]:
     """The node of that host."""
-    with Node(host) as node:
+    with Node(host, prepared_files) as node:
         node.add_bridge("br-ex")
         yield node
 
@@ -202,7 +202,7 @@ def test_a_change_that_was_taken_back_is_not_told_as_working(
 
 
 def test_nodes_of_one_play_ask_in_one_way_and_by_the_names_that_they_have(
-    server: NeutronServer, host: str, tmp_path: Path
+    server: NeutronServer, host: str, prepared_files: Path, tmp_path: Path
 ) -> None:
     variables = {"l3_sync_source": "neutron_api", **sources(server)["neutron_api"]}
     playbook = tmp_path / "play.yml"
@@ -211,7 +211,7 @@ def test_nodes_of_one_play_ask_in_one_way_and_by_the_names_that_they_have(
         "    - role: netnode.l3.l3_sync\n      vars: {l3_sync_neutron_host: another}\n",
         encoding="utf-8",
     )
-    with Node(host) as node, Node("other") as other:
+    with Node(host, prepared_files) as node, Node("other", prepared_files) as other:
         host_vars = {host: variables, "other": {**variables, "l3_sync_source": "neutron_rpc"}}
         play = run_playbook("netnode.l3.sync", [node, other], host_vars=host_vars)
         assert play.failed == {host: 1, "other": 1}, play.output
@@ -221,14 +221,16 @@ def test_nodes_of_one_play_ask_in_one_way_and_by_the_names_that_they_have(
         assert "Neutron was not asked for another" in play.output
 
 
-def test_nodes_of_one_play_can_be_limited_each_in_its_own_way(server: NeutronServer, cloud: Cloud, host: str) -> None:
+def test_nodes_of_one_play_can_be_limited_each_in_its_own_way(
+    server: NeutronServer, cloud: Cloud, host: str, prepared_files: Path
+) -> None:
     other_host = f"{host}-other"
     with Rpc(server.transport_url) as rpc:
         report_state(rpc, other_host, {"handle_internal_only_routers": True}, availability_zone=other_host)
     one, _networks = cloud.router("one", "10.0.0.0/24", zone=host)
     two, _networks = cloud.router("two", "10.0.0.0/24", zone=other_host)
     variables = {"l3_sync_source": "neutron_api", **sources(server)["neutron_api"], "l3_sync_neutron_report": False}
-    with Node(host) as node, Node(other_host) as other:
+    with Node(host, prepared_files) as node, Node(other_host, prepared_files) as other:
         for each in (node, other):
             each.add_bridge("br-ex")
         for limits in ([], []), ([one.id], f"{two.id},"), ([one.id], []):
@@ -248,11 +250,11 @@ def test_nodes_of_one_play_can_be_limited_each_in_its_own_way(server: NeutronSer
         assert Follower(node).routers() == [one.id]
 
 
-def test_a_node_that_is_dead_for_neutron_is_named(server: NeutronServer, host: str) -> None:
+def test_a_node_that_is_dead_for_neutron_is_named(server: NeutronServer, host: str, prepared_files: Path) -> None:
     cloud = {"auth_type": "none", "auth": {"endpoint": server.url}}
     variables = {"l3_sync_interface_driver": "bridge", "l3_sync_source": "neutron_api", "l3_sync_neutron_cloud": cloud}
     warning = f"For Neutron, the L3 agent on host {host} is dead"
-    with Node(host) as node:
+    with Node(host, prepared_files) as node:
         node.add_bridge("br-ex")
         assert warning not in run_playbook("netnode.l3.sync", [node], host_vars={host: variables}).output
         server.make_dead(host)

@@ -149,7 +149,7 @@ def test_radvd_is_needed_only_where_it_is_asked_for(prepared: Node, tmp_path: Pa
 def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Path) -> None:
     assert len(tasks(prepare(prepared, tmp_path, **METADATA))) == 3
     prepared.run("mkdir", "-p", "/run/systemd/system")
-    prepared.run("install", "-m", "0755", "/dev/stdin", "/usr/local/bin/systemctl", text="#!/bin/sh\n")
+    prepared.run("install", "-m", "0755", "/dev/stdin", "/usr/local/sbin/systemctl", text="#!/bin/sh\n")
     try:
         without = prepare(prepared, tmp_path)
         assert without.status == 0, without.output
@@ -166,7 +166,7 @@ def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Pa
         assert prepare(prepared, tmp_path, **METADATA).changed == {"prepared": 2}
         assert prepared.run("readlink", f"{WANTS}/netnode-l3-restore.service").stdout.strip() == RESTORE
     finally:
-        prepared.run("rm", "-r", "/run/systemd", "/usr/local/bin/systemctl")
+        prepared.run("rm", "-r", "/run/systemd", "/usr/local/sbin/systemctl")
 
 
 # One module is built in, one is loaded already, and the others are to be loaded.
@@ -219,9 +219,10 @@ def test_a_helper_that_is_none(prepared: Node, tmp_path: Path) -> None:
     assert "gopher" in play.output
 
 
-def test_without_kernel_parameters_and_bridge(node: Node, tmp_path: Path) -> None:
-    nothing: dict[str, Any] = {"network_node_external_bridge": "", "network_node_sysctls": {}}
-    first = prepare(node, tmp_path, **nothing)
-    assert first.status == 0, first.output
-    again = prepare(node, tmp_path, **nothing)
-    assert (again.changed, len(tasks(again))) == ({"node": 0}, 3), again.output
+def test_without_kernel_parameters_and_bridge(tmp_path: Path) -> None:
+    with Node("node") as node:
+        nothing: dict[str, Any] = {"network_node_external_bridge": "", "network_node_sysctls": {}}
+        first = prepare(node, tmp_path, **nothing)
+        assert first.status == 0, first.output
+        again = prepare(node, tmp_path, **nothing)
+        assert (again.changed, len(tasks(again))) == ({"node": 0}, 3), again.output

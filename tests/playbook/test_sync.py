@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from sandbox import Node, run_playbook
+from sandbox.engine import run_engine
 from sandbox.playbook import CHECKOUT
 
 from ..kernel_state import differences, snapshot
@@ -37,7 +38,7 @@ def test_the_example_inventory_converges_two_nodes_and_then_rests() -> None:
 
 
 def test_check_and_diff_predict_and_touch_nothing(node: Node) -> None:
-    run_playbook("netnode.l3.sync", [node], host_vars=variables(small_router(1)))
+    run_engine(node, [small_router(1)])
     before = snapshot(node)
     wanted = variables(small_router(1), router())
     predicted = run_playbook("netnode.l3.sync", [node], "--check", "--diff", host_vars=wanted)
@@ -73,7 +74,7 @@ def test_kernel_parameters_of_the_host_are_set_though_a_router_fails(node: Node)
 
 
 def test_undefined_router_data_is_an_error_not_an_empty_list(node: Node) -> None:
-    run_playbook("netnode.l3.sync", [node], host_vars=variables(router()))
+    run_engine(node, [router()])
     nothing = {"node": {"l3_sync_interface_driver": "bridge"}}
     play = run_playbook("netnode.l3.sync", [node], host_vars=nothing)
     assert play.status != 0
@@ -82,24 +83,25 @@ def test_undefined_router_data_is_an_error_not_an_empty_list(node: Node) -> None
 
 
 def test_an_empty_list_is_refused_with_the_numbers(node: Node) -> None:
-    run_playbook("netnode.l3.sync", [node], host_vars=variables(router()))
+    run_engine(node, [router()])
     play = run_playbook("netnode.l3.sync", [node], host_vars=variables())
     assert play.status != 0
     assert "Refused: 1 of the 1 routers on this node would be purged, and max_deletions is 50%." in play.output
 
 
-def test_the_host_is_prepared(node: Node) -> None:
-    options = {
-        "node": {
-            **variables(router())["node"],
-            "network_node_external_bridge": "br-made",
+def test_the_host_is_prepared() -> None:
+    with Node("node") as node:
+        options = {
+            "node": {
+                **variables(router())["node"],
+                "network_node_external_bridge": "br-made",
+            }
         }
-    }
-    first = run_playbook("netnode.l3.sync", [node], host_vars=options)
-    assert first.status == 0, first.output
-    link = json.loads(node.run("ip", "-json", "link", "show", "dev", "br-made").stdout)[0]
-    assert "UP" in link["flags"]
-    assert node.file("/etc/modules-load.d/netnode-l3.conf").read_text() == "nf_conntrack\n"
-    assert "net.ipv4.neigh.default.gc_thresh3 = 32768\n" in node.file("/etc/sysctl.d/60-netnode-l3.conf").read_text()
-    again = run_playbook("netnode.l3.sync", [node], host_vars=options)
-    assert again.changed == {"node": 0}, again.output
+        first = run_playbook("netnode.l3.sync", [node], host_vars=options)
+        assert first.status == 0, first.output
+        link = json.loads(node.run("ip", "-json", "link", "show", "dev", "br-made").stdout)[0]
+        assert "UP" in link["flags"]
+        assert node.file("/etc/modules-load.d/netnode-l3.conf").read_text() == "nf_conntrack\n"
+        assert "net.ipv4.neigh.default.gc_thresh3 = 32768\n" in node.file("/etc/sysctl.d/60-netnode-l3.conf").read_text()
+        again = run_playbook("netnode.l3.sync", [node], host_vars=options)
+        assert again.changed == {"node": 0}, again.output
