@@ -115,7 +115,8 @@ class NeutronServer:
         # A process namespace, so that all of it ends with its first process, which ends when this one does.
         holder = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "cat"]
         self._holder = subprocess.Popen(holder, stdin=subprocess.PIPE)
-        self._entering = self._enter()
+        self._first = self._first_process()
+        self._entering = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--"]
         try:
             rabbit = self._start_rabbit(amqp_port, epmd_port, erlang_port)
             self._start_database()
@@ -134,15 +135,15 @@ class NeutronServer:
 
     def stop(self) -> None:
         """End it."""
-        self._holder.kill()
+        if self._holder.poll() is None:
+            os.kill(self._first, signal.SIGKILL)  # this one is gone when all others are
         self._holder.communicate()
         self._files.cleanup()
 
-    def _enter(self) -> list[str]:
+    def _first_process(self) -> int:
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         _wait("the process namespace", lambda: bool(children.read_text(encoding="ascii")))
-        pid = children.read_text(encoding="ascii").split()[0]
-        return ["nsenter", "--target", pid, "--mount", "--pid", "--"]
+        return int(children.read_text(encoding="ascii").split()[0])
 
     def _configure(self, amqp_port: int, maximum_page: int) -> None:
         values = {

@@ -53,7 +53,11 @@ def rulebook(directory: Path, node: Node, variables: dict[str, Any], host_vars: 
     inventory, values, log = directory / "inventory.json", directory / "vars.json", directory / "log"
     inventory.write_text(json.dumps({"network_nodes": {"hosts": {node.name: {**host, **host_vars}}}}))
     values.write_text(json.dumps(variables))
-    settings = {"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "PATH": f"{ENVIRONMENT}/bin:{os.environ['PATH']}"}
+    settings = {
+        "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+        "PATH": f"{ENVIRONMENT}/bin:{os.environ['PATH']}",
+        "TMPDIR": str(directory),  # where it leaves what it gives each run
+    }
     command = ["ansible-rulebook", "--rulebook", "netnode.l3.sync", "-i", str(inventory), "--vars", str(values), "-v"]
     with (
         log.open("wb") as output,
