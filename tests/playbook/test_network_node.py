@@ -140,10 +140,12 @@ def test_radvd_is_needed_only_where_it_is_asked_for(prepared: Node, tmp_path: Pa
     path = prepared.run("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin command -v radvd").stdout.strip()
     prepared.run("mount", "--bind", "/dev/null", path)
     try:
-        plays = [prepare(prepared, tmp_path, "--check", network_node_router_advertisements=asked) for asked in (False, True)]
+        plays = [
+            prepare(prepared, tmp_path, "--check", network_node_router_advertisements=asked) for asked in (False, "false", True)
+        ]
     finally:
         prepared.run("umount", path)
-    assert ["Install the packages of the missing commands" in tasks(play) for play in plays] == [False, True]
+    assert ["Install the packages of the missing commands" in tasks(play) for play in plays] == [False, False, True]
 
 
 def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Path) -> None:
@@ -165,6 +167,9 @@ def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Pa
         assert prepare(prepared, tmp_path, "--check", **METADATA).changed == {"prepared": 2}
         assert prepare(prepared, tmp_path, **METADATA).changed == {"prepared": 2}
         assert prepared.run("readlink", f"{WANTS}/netnode-l3-restore.service").stdout.strip() == RESTORE
+        # What is said on the command line, or in an inventory in INI, is text.
+        off = prepare(prepared, tmp_path, "--check", "-v", network_node_restore_at_boot="false")
+        assert "unit netnode-l3-restore.service that is not wanted" in off.output, off.output
     finally:
         prepared.run("rm", "-r", "/run/systemd", "/usr/local/sbin/systemctl")
 
