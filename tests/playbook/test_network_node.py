@@ -170,6 +170,9 @@ def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Pa
         # What is said on the command line, or in an inventory in INI, is text.
         off = prepare(prepared, tmp_path, "--check", "-v", network_node_restore_at_boot="false")
         assert "unit netnode-l3-restore.service that is not wanted" in off.output, off.output
+        for interval, status, said in ((300, 0, "netnode-l3-repair.timer"), (0, 0, "in order"), ("often", 2, "span 'often'")):
+            play = prepare(prepared, tmp_path, "--check", "-v", network_node_repair_interval=interval, **METADATA)
+            assert (play.status, said in play.output) == (status, True), play.output
     finally:
         prepared.run("rm", "-r", "/run/systemd", "/usr/local/sbin/systemctl")
 
