@@ -43,11 +43,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with heeded():
             return _do(chosen)
-    except NothingSaved as reason:
+    except (NothingSaved, Unreadable) as reason:
+        if isinstance(reason, Unreadable) or chosen.command == "export":  # what that prints goes into a file
+            return _complain(str(reason), UNUSABLE)
         _say([str(reason)])
         return DONE
-    except Unreadable as reason:
-        return _complain(str(reason), UNUSABLE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read it has read enough
         return DIFFERS

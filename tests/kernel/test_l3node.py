@@ -85,6 +85,13 @@ def test_export_needs_nothing_that_was_saved(converged: Node) -> None:
     assert not run_engine(converged, routers)["changed"]
 
 
+def test_what_was_not_saved_is_not_exported(converged: Node) -> None:
+    converged.file(SAVED).unlink()
+    done = l3node(converged, "export", "--saved")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Nothing is saved on this node" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("spoil", "said", "status"),
     [
