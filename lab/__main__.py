@@ -2,28 +2,26 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python -m lab up`` boots the lab and says how to use it, ``python -m lab down`` ends it."""
+"""``python -m lab up`` boots the lab, unless it runs, and says how to use it, ``python -m lab down`` ends it."""
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from .lab import Lab
 from .machine import LabFailed
-from .plan import CHECKOUT, CONTROLLER, EXTERNAL_NETWORK, MACHINES, TENANT_BRIDGE
+from .plan import CHECKOUT, CONTROLLER, EXTERNAL_NETWORK, MACHINES
 
 DIRECTORY = CHECKOUT / ".cache" / "lab" / "running"
-_SAID = """The lab is there ({seconds:.1f} s): the network nodes node1 and node2, and the host outside, which has {external}.
+_SAID = """The lab is there: the network nodes node1 and node2, and the host outside, which has {external}.
 {ways}
 
-Run the playbook on the nodes, with the routers of an inventory of yours beside this one. Their internal networks are on the
-bridge {tenants}, and br-ex is made by the playbook:
-  .venv/bin/ansible-playbook -i {inventory} -i routers.yml netnode.l3.sync \\
-    -e l3_sync_interface_driver=bridge -e l3_sync_internal_bridge={tenants} -e network_node_external_bridge=br-ex
+Run the playbook on the nodes, with the routers of lab/routers.yml, or of a copy of it that you have changed:
+  .venv/bin/ansible-playbook -i {inventory} -i lab/routers.yml netnode.l3.sync
 
-The controller has {controller} where the lab's networks are, and machines of tenants can be made there, on the bridge br-tn:
+The controller has {controller} where the lab's networks are. Machines of tenants can be made there, on the bridge br-tn, as
+docs/development.md shows:
   {inside}
 
 End it: make lab-down"""
@@ -34,9 +32,9 @@ def main(wish: str) -> str | None:
     lab = Lab(DIRECTORY)
     try:
         if wish == "up":
-            began = time.monotonic()
-            lab.start(stays=True)
-            print(_said(lab, time.monotonic() - began))
+            if lab.pid() is None:
+                lab.start(stays=True)
+            print(_said(lab))
         else:
             lab.stop()
             print("The lab is gone.")
@@ -45,14 +43,12 @@ def main(wish: str) -> str | None:
     return None
 
 
-def _said(lab: Lab, seconds: float) -> str:
+def _said(lab: Lab) -> str:
     here = Path.cwd()
     ssh, inventory = (path.relative_to(here) if path.is_relative_to(here) else path for path in (lab.ssh, lab.inventory))
     return _SAID.format(
-        seconds=seconds,
         external=" and ".join(EXTERNAL_NETWORK),
         ways="\n".join(f"  {ssh} {name}" for name in MACHINES),
-        tenants=TENANT_BRIDGE,
         inventory=inventory,
         controller=CONTROLLER,
         inside=" ".join(lab.in_network("bash")),

@@ -9,8 +9,12 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lab import Lab, control_groups
+import yaml
+
+from lab import Lab, TenantMachine, control_groups
 from lab.plan import CHECKOUT, EXTERNAL_NETWORK, MACHINES
+
+from .nodes import VARIABLES, converge_well, pings
 
 
 def of_host() -> list[str]:
@@ -67,3 +71,16 @@ def test_a_boot_begins_with_nothing_but_what_is_on_the_disk(lab: Lab) -> None:
         node.run("ip link add left type bridge; ip netns add left; touch /run/left; echo kept > /root/kept; sync")
         boot()
         assert node.run("cat /root/kept; ls -d /run/left /run/netns/left; ip -brief link show left", check=False) == "kept\n"
+
+
+def test_the_routers_to_begin_with_lead_to_machines_of_tenants(prepared: Lab) -> None:
+    begun = yaml.safe_load((CHECKOUT / "lab" / "routers.yml").read_text(encoding="utf-8"))["network_nodes"]
+    assert begun["vars"].items() <= VARIABLES.items()
+    converge_well(prepared, {name: host["l3_sync_routers"] for name, host in begun["hosts"].items()})
+    for node, own, router, floating in (
+        ("node1", "10.1.0.5", "10.1.0.1", "203.0.113.31"),
+        ("node2", "10.2.0.5", "10.2.0.1", "203.0.113.41"),
+    ):
+        with TenantMachine(prepared, "web", [(f"{own}/24", router)]):
+            prepared.machines[node].wait_until(f"leads to {floating}", lambda floating=floating: pings(prepared, floating))
+    converge_well(prepared, {"node1": [], "node2": []})
