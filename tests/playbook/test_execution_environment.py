@@ -35,3 +35,6 @@ def test_the_example_is_a_definition_of_an_execution_environment(tmp_path: Path)
     # Paths in the definition are from where it is.
     requirements = (tmp_path / "_build" / "requirements.yml").read_text(encoding="utf-8")
     assert requirements == (example / "collections" / "requirements.yml").read_text(encoding="utf-8")
+    (steps,) = tmp_path.glob("*file")  # a Containerfile, or for docker a Dockerfile
+    final = steps.read_text(encoding="utf-8").rpartition("FROM ")[2]
+    assert "ENV ANSIBLE_COLLECTIONS_PATH=/runner/requirements_collections:/usr/share/ansible/collections" in final.splitlines()
