@@ -129,13 +129,18 @@ def test_who_is_logged_in_sees_what_differs(prepared: Lab, node: Machine) -> Non
 
 def test_a_node_that_is_to_wait_for_the_controller_does(prepared: Lab) -> None:
     node = prepared.machines["node2"]
-    converge_well(prepared, {"node2": [router(3)]}, network_node_restore_at_boot=False)
+    waits = {"network_node_restore_at_boot": False, "network_node_repair_interval": "2s"}
+    converge_well(prepared, {"node2": [router(3)]}, **waits)
     whole = state_of(node)
     node.reboot()
     node.wait_until_booted()
+    node.wait_until("passes over a repair twice", lambda: journal(node, "netnode-l3-repair").count("exec-condition") >= 2)
     assert routers_on(node) == set()
-    assert node.run("systemctl list-units --all --no-legend 'netnode-l3-restore*'") == ""
+    assert node.run("systemctl list-units --all --no-legend --state=loaded 'netnode-l3-restore*'") == ""
     assert "router-3  differs" in node.run("l3node status", check=False)
+    converge_well(prepared, {"node2": [router(3)]}, **waits)
+    node.run("ip -n qrouter-router-3 address delete 203.0.3.20/32 dev qg-0003gw-port")
+    node.wait_until("is repaired", lambda: "203.0.3.20/32" in state_of(node))
     converge_well(prepared, {"node2": [router(3)]})
     assert state_of(node) == whole
     node.reboot()
