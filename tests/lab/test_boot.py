@@ -16,6 +16,7 @@ from lab import Lab, Machine, TenantMachine
 from .nodes import (
     METADATA,
     advertising,
+    converge,
     converge_well,
     journal,
     machine_of,
@@ -103,6 +104,9 @@ def test_what_is_killed_comes_back(node: Machine, tenant: TenantMachine) -> None
 
 def test_the_timer_repairs_drift(prepared: Lab) -> None:
     node = prepared.machines["node2"]
+    refused = converge(prepared, {"node2": [router(3)]}, network_node_repair_interval="often")
+    assert (refused.failed, "Failed to parse time span 'often'" in refused.output) == ({"node2": 1}, True), refused.output
+    assert "often" not in node.run("cat /etc/systemd/system/netnode-l3-*")
     converge_well(prepared, {"node2": [router(3)]}, network_node_repair_interval="2s")
     node.run("ip -n qrouter-router-3 address delete 203.0.3.20/32 dev qg-0003gw-port; ip netns add qrouter-by-hand")
     repaired = "router router-3: address 203.0.3.20/32 added to qg-0003gw-port"
