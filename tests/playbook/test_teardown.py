@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def busy_host(node: Node) -> None:
 
 @pytest.mark.parametrize("use_namespaces", [True, False])
 @pytest.mark.parametrize("driver", ["bridge", "openvswitch"])
-def test_nothing_of_ours_is_left_and_all_else_is(driver: str, use_namespaces: bool) -> None:
-    with Node("node") as node:
+def test_nothing_of_ours_is_left_and_all_else_is(driver: str, use_namespaces: bool, prepared_files: Path) -> None:
+    with Node("node", prepared_files) as node:
         if driver == "openvswitch":
             switch = OpenVSwitch(node)
             switch.add_bridge("br-int")
