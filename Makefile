@@ -31,8 +31,10 @@ demo-neutron: venv neutron
 rulebook: venv
 	@tools/prepare-rulebook
 
-# What fails beside others, on a machine that is too busy to keep its times, is tried once more alone; both are printed.
-test: lint sanity neutron rulebook
+# The checks and the set-up take a processor each. What fails beside others, on a machine that is too busy to keep its times, is
+# tried once more alone; both are printed.
+test: venv
+	$(MAKE) --jobs=2 --output-sync=recurse lint sanity neutron rulebook
 	.venv/bin/python -m pytest -n auto || .venv/bin/python -m pytest --last-failed --last-failed-no-failures none
 
 # Removing the directory ends the nodes of a run before it that was killed.
