@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,9 @@ _OF_SYSTEMD = ("systemd", "unified")  # the hierarchies that it uses where contr
 def of(directory: Path) -> list[Path]:
     """Those of the lab with this directory, which may not be there yet, in each hierarchy that there is."""
     roots = [_ROOT] if (_ROOT / "cgroup.procs").exists() else [_ROOT / name for name in _OF_SYSTEMD if (_ROOT / name).exists()]
-    return [root / f"netnode-l3-{directory.name}" for root in roots]
+    # The whole path, as labs of two checkouts have directories of the same name.
+    digest = hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()[:8]
+    return [root / f"netnode-l3-{directory.name}-{digest}" for root in roots]
 
 
 def remove(group: Path) -> None:

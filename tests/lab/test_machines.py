@@ -42,6 +42,13 @@ def test_nothing_is_used_of_the_host_and_nothing_is_left() -> None:
     assert not Path(f"/proc/{first}").exists()
 
 
+def test_labs_of_two_checkouts_do_not_touch_each_other(lab: Lab, tmp_path: Path) -> None:
+    boots = {name: machine.boot_id() for name, machine in lab.machines.items()}
+    with Lab(tmp_path / lab.directory.name) as other:
+        other.machines["node1"].reboot()
+    assert {name: machine.boot_id() for name, machine in lab.machines.items()} == boots
+
+
 def test_machines_are_joined_by_three_networks(lab: Lab) -> None:
     node, outside = lab.nodes[0], lab.machines["outside"]
     assert {link.split("@")[0] for link in node.run("ip -brief link").split() if "@" in link} == {"mg0", "tn0", "ex0"}
