@@ -27,6 +27,9 @@ def start_daemon(unit: str, command: Sequence[str], pid_file: str, namespace: st
         "PIDFile": pid_file,
         "NetworkNamespacePath": namespace,
         "Restart": "on-failure",
+        "RestartSec": "1",
+        "StartLimitIntervalSec": "0",  # however often it is killed
+        "IgnoreOnIsolate": "yes",  # no target wants it, and routers need it whichever one the node is in
         "KillMode": "mixed",
         "TimeoutStopSec": "5",
     }
