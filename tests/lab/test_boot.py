@@ -122,8 +122,24 @@ def test_the_timer_repairs_drift(prepared: Lab) -> None:
     node.wait_until("is repaired", lambda: repaired in journal(node, "netnode-l3-repair"))
     assert "203.0.3.20/32" in state_of(node)
     assert "qrouter-by-hand" in routers_on(node)  # no run of the node's own removes a router
+    node.run("ip netns delete qrouter-by-hand")
     converge_well(prepared, {"node2": []})
     assert node.run("ls /etc/systemd/system/*/ | grep repair; systemctl list-timers --no-legend | grep repair", check=False) == ""
+
+
+def test_check_mode_predicts_what_becomes_of_the_timer(prepared: Lab) -> None:
+    node, runs = prepared.machines["node2"], [router(3)]
+    timer = "netnode-l3-repair.timer"
+    for interval, stopped in (("1h", False), ("1h", True), ("2h", False)):
+        if stopped:
+            node.run(f"systemctl stop {timer}")
+        predicted = converge(prepared, {"node2": runs}, "--check", network_node_repair_interval=interval)
+        play = converge_well(prepared, {"node2": runs}, network_node_repair_interval=interval)
+        assert play.changed == predicted.changed, (interval, predicted.output, play.output)
+        assert play.changed["node2"] >= 1
+        assert f"OnUnitInactiveUSec={interval} " in node.run(f"systemctl show {timer}")
+        assert unit(node, timer)["ActiveState"] == "active"
+    converge_well(prepared, {"node2": []})
 
 
 def test_who_is_logged_in_sees_what_differs(prepared: Lab, node: Machine) -> None:
