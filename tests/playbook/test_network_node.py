@@ -144,6 +144,22 @@ def test_a_missing_command_is_seen_where_it_is_needed(prepared: Node, tmp_path: 
             prepared.run("umount", program)
 
 
+def test_a_python_that_cannot_run_the_command_is_found_before_the_next_boot(prepared: Node, tmp_path: Path) -> None:
+    prepared.run("rm", L3NODE)
+    # Not the one that Ansible uses.
+    prepared.run("install", "-D", "-m", "0755", "/dev/stdin", "/usr/local/bin/python3", text="#!/bin/sh\nexit 1\n")
+    try:
+        for arguments in (("--check",), ()):
+            play = prepare(prepared, tmp_path, *arguments)
+            assert play.status == 2, play.output
+            assert "python3 of this node is not Python 3.8 or newer" in play.output
+            assert not prepared.file(L3NODE).exists()
+        without = prepare(prepared, tmp_path, network_node_restore_at_boot=False)
+        assert without.status == 0, without.output
+    finally:
+        prepared.run("rm", "/usr/local/bin/python3")
+
+
 def test_units_are_looked_at_where_there_is_systemd(prepared: Node, tmp_path: Path) -> None:
     assert len(tasks(prepare(prepared, tmp_path, **METADATA))) == 3
     prepared.run("mkdir", "-p", "/run/systemd/system")
