@@ -70,6 +70,18 @@ def served(node: Node) -> Node:
     return node
 
 
+def test_workers_whose_master_was_killed_are_waited_for(served: Node) -> None:
+    master = served.file(PID_FILE).read_text().strip()
+    worker = served.run("cat", f"/proc/{master}/task/{master}/children").stdout.strip()
+    served.run("kill", "-STOP", worker)
+    served.run("kill", "-KILL", master)
+    with served.start("sh", "-c", f"sleep 0.5; kill -CONT {worker}"):
+        result = run_engine(served, [small_router(1)], **METADATA)
+    assert "failed" not in result, result
+    assert result["node"]["actions"] == ["metadata proxy started"]
+
+
+
 def test_it_is_told_in_time_whatever_it_is_at(served: Node) -> None:
     assert run_python(served, RACES) == []
 

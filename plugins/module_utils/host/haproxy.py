@@ -58,9 +58,11 @@ def lost_master() -> Optional[int]:
     """The pid of a master process whose files are gone; it goes on listening, and must be found in its own way."""
     ours = {pid for pid in process.pids() if _is_ours(pid)}
     for pid in ours:
-        # A worker whose master was killed looks like one, and ends in a moment.
+        # A worker whose master was killed looks like one.
         if process.parent(pid) not in ours and _is_master(pid) and _becomes_ready(pid):
             return pid
+    # Such workers end in a moment, and until then nobody else can listen where they do.
+    _wait(lambda: not any(_is_ours(pid) for pid in ours), _READY_WITHIN)
     return None
 
 
