@@ -49,14 +49,14 @@ def require_root() -> None:
         raise Refused("Network namespaces need root: run the task with become: true.")
 
 
-def observe_proxy(options: Options, thorough: bool = False) -> MetadataProxy:
+def observe_proxy(options: Options, thorough: bool = False, known: Optional[Upstream] = None) -> MetadataProxy:
     """The metadata proxy as it is on the node, with what the options want of it.
 
-    ``thorough``: look for a process whose files are gone, also when none is wanted.
+    ``thorough``: look for a process whose files are gone, also when none is wanted. ``known``: the upstream as it was last seen.
     """
     search = thorough or bool(options.metadata_upstream)
     running = haproxy.master() is not None or (search and haproxy.lost_master() is not None)
-    upstream = Upstream.observe(options.metadata_upstream) if options.metadata_upstream else None
+    upstream = Upstream.observe(options.metadata_upstream).or_as(known) if options.metadata_upstream else None
     sockets: FrozenSet[str] = haproxy.sockets() if running else frozenset()
     return MetadataProxy(
         options,

@@ -25,6 +25,7 @@ from .rendered import rendered
 from .restore import Before, restore
 from .result import node_result
 from .saving import saved
+from .services.metadata_proxy import Upstream
 from .state import RouterState
 
 
@@ -84,14 +85,15 @@ def _guarded(
 
 
 def planned(
-    data: object, state: str, options: Options, thorough: bool, progress: Optional[Progress]
+    data: object, state: str, options: Options, thorough: bool, progress: Optional[Progress], known: Optional[Upstream] = None
 ) -> Tuple[NodePlan, InterfaceDriver]:
     """The plan, and the driver that knows the node. ``progress``: None in check mode, which leaves nothing on the node.
 
-    ``thorough``: rules that go with a namespace are read as well, for showing them or for having them back.
+    ``thorough``: rules that go with a namespace are read as well, for showing them or for having them back. ``known``: the
+    upstream of metadata as it was last seen.
     """
     driver = interface_driver(options.interface_driver).on_node(options, observe_node())
-    proxy = observe_proxy(options, thorough=not data)
+    proxy = observe_proxy(options, thorough=not data, known=known)
     known_rules = KnownRules.on_node()
     observer = Observer(driver, known_rules, proxy.sockets, thorough=thorough, progress=progress, lost_too=not data)
     plan = plan_node(data, state, options, driver, proxy, observer)

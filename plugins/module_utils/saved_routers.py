@@ -20,10 +20,12 @@ from .module import ENGINE_OPTIONS
 from .options import Options
 from .plan_node import NodePlan
 from .selection import ADMIN_DOWN
+from .services.metadata_proxy import Upstream
 
 FORMAT = 1
 # What a run over the saved routers is done with. Which routers are for the node was decided before they were saved.
 OPTIONS = tuple(name for name in ENGINE_OPTIONS if name != "lock_timeout")
+_OF_UPSTREAM = ("text", "address", "identity")
 
 
 class Unreadable(RunError):
@@ -32,16 +34,22 @@ class Unreadable(RunError):
 
 @dataclass(frozen=True)
 class SavedRouters:
-    """The routers, by their ids, and the options of the last run. ``time``: when they were saved, by the node's clock."""
+    """The routers, by their ids, and the options of the last run. ``time``: when they were saved, by the node's clock;
+    ``upstream``: that of metadata as it was last seen, since after a boot it can come later than the routers.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     routers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     time: str = ""
+    upstream: Optional[Upstream] = None
 
 
 def encode(saved: SavedRouters) -> str:
     """As text."""
-    body = json.dumps({"options": saved.options, "routers": list(saved.routers.values())})
+    content: Dict[str, Any] = {"options": saved.options, "routers": list(saved.routers.values())}
+    if saved.upstream is not None:
+        content["upstream"] = {name: getattr(saved.upstream, name) for name in _OF_UPSTREAM}
+    body = json.dumps(content)
     head = json.dumps({"format": FORMAT, "sha256": _digest(body), "time": saved.time})
     return "%s\n%s\n" % (head, body)
 
@@ -66,7 +74,21 @@ def decode(text: str) -> SavedRouters:
     if not isinstance(options, dict) or not isinstance(routers, list):
         raise Unreadable("it is damaged: it has no options or no routers")
     by_id = {str(router.get("id")): router for router in routers if isinstance(router, dict)}
-    return SavedRouters({name: options[name] for name in OPTIONS if name in options}, by_id, str(told.get("time", "")))
+    kept = {name: options[name] for name in OPTIONS if name in options}
+    return SavedRouters(kept, by_id, str(told.get("time", "")), _upstream(content.get("upstream")))
+
+
+def _upstream(found: Any) -> Optional[Upstream]:
+    if not isinstance(found, dict):
+        return None
+    text, address, identity = (found.get(name) for name in _OF_UPSTREAM)
+    if not isinstance(text, str) or not isinstance(address, str):
+        return None
+    if identity is None:
+        return Upstream(text, address)
+    if isinstance(identity, list) and [type(number) for number in identity] == [int, int]:
+        return Upstream(text, address, (identity[0], identity[1]))
+    return None
 
 
 def _mapping(text: str) -> Mapping[str, Any]:
@@ -105,4 +127,12 @@ def after_run(
         elif error is None:
             routers.pop(router_id, None)
     new = {name: params[name] for name in OPTIONS if params.get(name) is not None}
-    return SavedRouters(new if converged or not before.routers else before.options, routers)
+    if not converged and before.routers:
+        return SavedRouters(before.options, routers, upstream=before.upstream)
+    return SavedRouters(new, routers, upstream=_last_seen(plan.proxy.upstream, before.upstream))
+
+
+def _last_seen(upstream: Optional[Upstream], before: Optional[Upstream]) -> Optional[Upstream]:
+    if upstream is None or upstream.is_known:
+        return upstream
+    return before if before is not None and before.text == upstream.text else None

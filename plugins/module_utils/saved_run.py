@@ -65,7 +65,7 @@ def run_saved(check_mode: bool, lock_timeout: float) -> Dict[str, Any]:
         saved = load()  # by now no other run is about to save something else
         options = parse_options(saved.options)
         require_node(options, interface_driver(options.interface_driver).commands)
-        plan, driver = planned(list(saved.routers.values()), "replaced", options, False, progress)
+        plan, driver = planned(list(saved.routers.values()), "replaced", options, False, progress, saved.upstream)
         outcome = predict(plan) if progress is None else converge(plan, options, progress)
     unsaved = sorted({place.router_id for place in places(driver)} - set(saved.routers))
     return {**node_result(plan, outcome, driver, False, predicted=check_mode), "unsaved": unsaved, "time": saved.time}

@@ -131,6 +131,12 @@ class Upstream:
         """Whether it could be seen whom it lets connect, or what its name stands for."""
         return self.address is not None and (self.identity is not None or self.problem is None)
 
+    def or_as(self, before: Optional[Upstream]) -> Upstream:
+        """What cannot be seen now, as it was before."""
+        if self.is_known or before is None or before.text != self.text:
+            return self
+        return replace(self, address=before.address, identity=before.identity)
+
     @property
     def server(self) -> str:
         """The server line's address, and what is to be said of it."""
