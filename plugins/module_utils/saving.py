@@ -17,7 +17,7 @@ from .options import Options
 from .plan_node import NodePlan
 from .saved_routers import SavedRouters, Unreadable, after_run, decode, encode, is_same
 
-_NOT_SAVED = "What the run led to is not saved for the next boot: %s At boot the node would have its routers as they were before."
+_NOT_SAVED = "What the run led to is not saved for the next boot: %s The next boot or repair of the node sets its routers back."
 _LOST = "What was saved for the next boot could not be read (%s: %s). From now on it is what this run led to."
 
 

@@ -173,6 +173,7 @@ def test_what_cannot_be_saved_is_said(prepared: Node) -> None:
     prepared.run("umount", "/var/lib/netnode-l3")
     assert result["failed"]
     assert "What the run led to is not saved for the next boot: /var/lib/netnode-l3/last-converged.jsonl" in result["msg"]
+    assert "The next boot or repair of the node sets its routers back." in result["msg"]
     assert [entry["changed"] for entry in result["routers"]] == [False, True]
     assert saved(prepared)["routers"].keys() == {"small-1"}
     assert "failed" not in run_engine(prepared, [small_router(1), small_router(2)])
