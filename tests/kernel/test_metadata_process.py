@@ -81,7 +81,6 @@ def test_workers_whose_master_was_killed_are_waited_for(served: Node) -> None:
     assert result["node"]["actions"] == ["metadata proxy started"]
 
 
-
 def test_it_is_told_in_time_whatever_it_is_at(served: Node) -> None:
     assert run_python(served, RACES) == []
 
