@@ -154,7 +154,7 @@ def test_a_proxy_that_was_just_reloaded_is_not_taken_for_gone(served: Node) -> N
 
 
 SABOTAGES = {
-    "killed": ("/bin/sh", "-c", "kill -KILL $(cat /run/netnode-l3/metadata-proxy.pid)"),
+    "killed": ("/bin/sh", "-c", "pid=$(cat /run/netnode-l3/metadata-proxy.pid); while kill -KILL $pid; do sleep 0.01; done"),
     "edited": ("sed", "-i", "s/x-forwarded-for/x-other/I", CONFIG),
     "overwritten": ("/bin/sh", "-c", f"echo '# nothing' > {CONFIG}"),
     "files gone": ("rm", "-r", "/run/netnode-l3"),
