@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One real Neutron server for the tests of this directory, which all run in one worker; each test has hosts of its own."""
+"""A real Neutron server for the tests of this directory that run in one worker; each test has hosts of its own."""
 
 from __future__ import annotations
 
