@@ -13,6 +13,7 @@ import pytest
 
 from lab import Lab, Machine, TenantMachine
 
+from .metadata import gets_metadata, start_upstream
 from .nodes import (
     METADATA,
     advertising,
@@ -28,41 +29,25 @@ from .nodes import (
     wait_until_restored,
 )
 
-_METADATA_SERVER = """
-import http.server
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.headers["X-Neutron-Router-ID"].encode())
-http.server.ThreadingHTTPServer(("0.0.0.0", 8775), Handler).serve_forever()
-"""
 SERVING = ("netnode-l3-metadata", "netnode-l3-radvd-router-1")
 MORE_THAN_SYSTEMD_TAKES = 7  # starts, of which it takes 5 within 10 seconds, unless it is told otherwise
-_ASK = "import urllib.request; print(urllib.request.urlopen('http://169.254.169.254/', timeout=2).read().decode())"
 
 
 @pytest.fixture(scope="module")
 def node(prepared: Lab) -> Iterator[Machine]:
     """A node with two routers, one of them with metadata and router advertisements for the machines behind it."""
-    prepared.machines["outside"].write("/root/metadata.py", _METADATA_SERVER)
-    prepared.machines["outside"].run("systemd-run --unit metadata python3 /root/metadata.py")
+    start_upstream(prepared.machines["outside"])
     more = {"l3_sync_metadata_upstream": METADATA, "network_node_router_advertisements": True}
     converge_well(prepared, {"node1": [advertising(1), router(2)]}, **more)
     yield prepared.machines["node1"]
     converge_well(prepared, {"node1": []})
-    prepared.machines["outside"].run("systemctl stop metadata")
+    prepared.machines["outside"].run("systemctl stop upstream")
 
 
 @pytest.fixture(scope="module")
 def tenant(prepared: Lab) -> Iterator[TenantMachine]:
     with machine_of(prepared, 1, 2) as tenant:
         yield tenant
-
-
-def has_metadata(tenant: TenantMachine) -> bool:
-    tenant.run("ip", "route", "replace", "169.254.169.254", "via", "10.0.1.1")
-    return tenant.run("/usr/bin/python3", "-c", _ASK).stdout.strip() == "router-1"
 
 
 @pytest.mark.parametrize("way", ["reboot", "cut_power"])
@@ -79,7 +64,7 @@ def test_routers_are_back_before_any_controller(prepared: Lab, node: Machine, te
     assert len(node.run("l3node export")) == len(exported)
     for number in (1, 2):
         reaches(prepared, node, number)
-    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    node.wait_until("serves metadata", lambda: gets_metadata(tenant, 1))
     assert unit(node, "netnode-l3-radvd-router-1")["ActiveState"] == "active"
     assert node.run("l3node status").splitlines()[1:] == ["  router-1  as saved", "  router-2  as saved"]
     assert node.run("systemctl --failed --no-legend") == ""
@@ -93,14 +78,14 @@ def test_routers_are_back_before_any_controller(prepared: Lab, node: Machine, te
 
 
 def test_what_is_killed_again_and_again_comes_back(node: Machine, tenant: TenantMachine) -> None:
-    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    node.wait_until("serves metadata", lambda: gets_metadata(tenant, 1))
     for name in [name for name in SERVING for _time in range(MORE_THAN_SYSTEMD_TAKES)]:
         killed = unit(node, name)["MainPID"]
         assert killed != "0"
         node.run(f"kill -9 {killed}")
         node.wait_until(f"has {name} again", lambda name=name, killed=killed: unit(node, name)["MainPID"] not in (killed, "0"))
         node.wait_until("is active", lambda name=name: unit(node, name)["ActiveState"] == "active")
-    node.wait_until("serves metadata", lambda: has_metadata(tenant))
+    node.wait_until("serves metadata", lambda: gets_metadata(tenant, 1))
     assert node.run("l3node status").splitlines()[1:] == ["  router-1  as saved", "  router-2  as saved"]
 
 
